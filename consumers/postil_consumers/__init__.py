@@ -1,0 +1,1 @@
+"""Consumers: the run_seq rule, the audit log and the live dashboard."""

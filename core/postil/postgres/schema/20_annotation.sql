@@ -1,0 +1,32 @@
+-- Annotations: immutable facts on a run. No foreign key: the run's row lock, held by the only function that
+-- inserts here, has already proved the run exists, and a foreign key would take that lock a second time per row.
+
+create table postil.annotation (
+    id              uuid primary key default postil.uuidv7(),
+    tenant          text not null,
+    run_id          text not null,
+    run_seq         bigint not null,
+    attempt         integer not null,
+    try             integer,
+    stage_id        text,
+    -- Keys recorded together by one convention (a Decision, an Approval) share the id of the first; its payload is stored once, there.
+    group_id        uuid not null,
+    scope           text not null,
+    scope_id        text,
+    actor_kind      text,
+    actor_id        text,
+    actor_version   text,
+    key             text not null,
+    value           jsonb not null,
+    payload         jsonb,
+    idempotency_key text,
+    recorded_at     timestamptz not null,
+    created_at      timestamptz not null default now()
+);
+create unique index annotation_by_run on postil.annotation (tenant, run_id, run_seq);
+create index annotation_by_key on postil.annotation (tenant, key, created_at desc);
+
+-- Made outside a stage: once per run. Made inside one: once per stage and attempt, so that a rerun's never vanish.
+create unique index annotation_idempotency on postil.annotation
+    (tenant, run_id, key, idempotency_key, coalesce(stage_id, ''), (case when stage_id is null then 0 else attempt end))
+    where idempotency_key is not null;

@@ -1,0 +1,1 @@
+"""The relay: publishes the event log to Kafka, in order per run, nothing lost."""
