@@ -25,4 +25,5 @@ create table postil.event (
     primary key (position)
 ) partition by range (position);
 create index event_by_xid on postil.event (xid);
-create index event_by_run on postil.event (tenant, run_id, run_seq);
+-- Each partition also has a unique index on (tenant, run_id, run_seq), made with it by postil.extend_log():
+-- a partitioned unique index would have to contain the position.

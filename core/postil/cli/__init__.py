@@ -1,0 +1,67 @@
+"""The `postil` command: core's own commands, and those the installed packages add.
+
+Core knows neither relay nor consumers; they add theirs through the entry point group ``postil.commands``.
+Each command imports what it needs when it runs, so that ``--help`` is quick and a missing extra hides nothing else.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import entry_points, version
+from typing import Annotated
+
+import typer
+
+from postil.cli.console import err, out, show_error
+from postil.errors import PostilError
+
+app = typer.Typer(
+    name="postil",
+    help="Keep a provable record of what runs, tasks and agents decided.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+bench_app = typer.Typer(help="Measure this machine, each figure beside its physical limit.", no_args_is_help=True)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        out.print(f"postil {version('postil')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(  # noqa: D103 (its docstring would replace the help above)
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def _gather() -> None:
+    from importlib import import_module
+    from importlib.util import find_spec
+
+    for name in ("stack", "migrate", "importing", "demo", "bench"):
+        if find_spec(f"postil.cli.{name}"):
+            import_module(f"postil.cli.{name}").register(app)
+    for entry in sorted(entry_points(group="postil.commands")):
+        try:
+            register = entry.load()
+        except ModuleNotFoundError as missing:
+            err.print(f"note: the commands of {entry.value} need {missing.name}: pip install 'postil[all]'", style="dim")
+            continue
+        register(app)
+    app.add_typer(bench_app, name="bench")
+
+
+def main() -> None:
+    """Run the command line; a `PostilError` becomes two lines and its exit code, never a stack trace."""
+    _gather()
+    try:
+        app()
+    except PostilError as error:
+        show_error(error)
+        sys.exit(error.exit_code)

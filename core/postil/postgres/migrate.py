@@ -1,0 +1,112 @@
+"""Installs and upgrades schema ``postil``.
+
+Tables change by Alembic revisions; its version table lives inside our schema, so that it never meets the host's own.
+Functions are one file each and are replaced whole after every upgrade, inside the same transaction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from postil.errors import SchemaOutdated
+from postil.postgres.failures import translated
+from postil.postgres.url import sqlalchemy_url
+
+SCHEMA = "postil"
+MINIMUM_SERVER = 150000
+# Any constant will do, if everybody uses the same one: "postil" in ASCII.
+MIGRATION_LOCK = 0x706F7374696C
+
+
+@dataclass(frozen=True)
+class Migrated:
+    """What a migration did: the revision `before` (None on a new database) and `after`."""
+
+    before: str | None
+    after: str
+
+    @property
+    def changed(self) -> bool:
+        """Whether the tables changed; the functions are replaced either way."""
+        return self.before != self.after
+
+
+def migrate(url: str) -> Migrated:
+    """Bring the schema at `url` to this version, in one transaction.
+
+    Safe to run twice and from several places at once: the second waits for the first and finds nothing to do.
+    Raises `Unavailable` where the database cannot be reached, `SchemaOutdated` where the server is older than PostgreSQL 15.
+    """
+    engine = create_engine(sqlalchemy_url(url), poolclass=NullPool)
+    try:
+        with engine.begin() as connection:
+            return migrate_connection(connection)
+    except DBAPIError as error:
+        raise translated(error) from error
+    finally:
+        engine.dispose()
+
+
+def migrate_connection(connection: Connection) -> Migrated:
+    """Bring the schema to this version inside the transaction of `connection`, which the caller commits."""
+    server = connection.execute(text("select current_setting('server_version_num')::int")).scalar_one()
+    if server < MINIMUM_SERVER:
+        raise SchemaOutdated(
+            f"This server is PostgreSQL {server // 10000}; Postil needs 15 or later.", advice="Upgrade the server."
+        )
+    # Held to the end of this transaction, so it also works behind a pooler in transaction mode.
+    connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+    connection.execute(text(f"create schema if not exists {SCHEMA}"))
+    before = current_revision(connection)
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+    install_functions(connection)
+    connection.execute(text("select postil.extend_log()"))
+    return Migrated(before, latest_revision())
+
+
+def current_revision(connection: Connection) -> str | None:
+    """The revision the database is at; None where the schema was never installed."""
+    return MigrationContext.configure(connection, opts={"version_table_schema": SCHEMA}).get_current_revision()
+
+
+def latest_revision() -> str:
+    """The revision this version of the code needs."""
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    assert head is not None, "there is always a first revision"
+    return head
+
+
+def install_functions(connection: Connection) -> None:
+    """Replace every function by this version's. Files run in name order; one that needs another sorts after it."""
+    for file in sorted(files("postil.postgres").joinpath("functions").iterdir(), key=lambda f: f.name):
+        if file.name.endswith(".sql"):
+            connection.exec_driver_sql(_as_driver_sql(file.read_text("utf-8")))
+
+
+def install_tables(connection: Connection, *names: str) -> None:
+    """Run the named files of ``schema/``: what a revision's upgrade consists of."""
+    for name in names:
+        file = files("postil.postgres").joinpath("schema", name)
+        connection.exec_driver_sql(_as_driver_sql(file.read_text("utf-8")))
+
+
+def _as_driver_sql(sql: str) -> str:
+    return sql.replace("%", "%%")
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", "postil.postgres:migrations")
+    config.set_main_option("path_separator", "os")
+    return config

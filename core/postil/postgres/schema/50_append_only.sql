@@ -1,0 +1,27 @@
+-- The log and the annotations are never changed, not even by their owner: the database refuses.
+-- (Redaction and retention will be privileged functions of their own.)
+
+create function postil.refuse_change() returns trigger
+language plpgsql as $$
+begin
+    raise exception 'postil.% is append-only: % is refused', tg_table_name, tg_op
+        using errcode = 'PS018', hint = 'Record a correction as a new annotation.';
+end
+$$;
+
+create trigger append_only before update or delete on postil.event
+    for each row execute function postil.refuse_change();
+create trigger append_only before update or delete on postil.annotation
+    for each row execute function postil.refuse_change();
+create trigger append_only_truncate before truncate on postil.event
+    for each statement execute function postil.refuse_change();
+create trigger append_only_truncate before truncate on postil.annotation
+    for each statement execute function postil.refuse_change();
+-- A run carries the head of its log: deleting it would let the numbers start again.
+create trigger append_only before delete on postil.run
+    for each row execute function postil.refuse_change();
+create trigger append_only_truncate before truncate on postil.run
+    for each statement execute function postil.refuse_change();
+
+revoke all on schema postil from public;
+revoke all on all tables in schema postil from public;
