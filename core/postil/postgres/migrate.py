@@ -27,6 +27,23 @@ MINIMUM_SERVER = 150000
 MIGRATION_LOCK = 0x706F7374696C
 
 
+_DROP_FUNCTIONS = """
+do $$
+declare
+    f regprocedure;
+begin
+    for f in
+        select p.oid::regprocedure from pg_proc p
+         where p.pronamespace = 'postil'::regnamespace
+           and not exists (select from pg_depend d where d.refclassid = 'pg_proc'::regclass and d.refobjid = p.oid)
+    loop
+        execute format('drop function %%s', f);
+    end loop;
+end
+$$
+"""
+
+
 @dataclass(frozen=True)
 class Migrated:
     """What a migration did: the revision `before` (None on a new database) and `after`."""
@@ -88,7 +105,12 @@ def latest_revision() -> str:
 
 
 def install_functions(connection: Connection) -> None:
-    """Replace every function by this version's. Files run in name order; one that needs another sorts after it."""
+    """Replace every function by this version's, and drop those it no longer has.
+
+    Dropped first, because ``create or replace`` keeps an old signature beside the new one;
+    but not where something stored depends on it (a default, a trigger, a view, a host's own object).
+    """
+    connection.exec_driver_sql(_DROP_FUNCTIONS)
     for file in sorted(files("postil.postgres").joinpath("functions").iterdir(), key=lambda f: f.name):
         if file.name.endswith(".sql"):
             connection.exec_driver_sql(_as_driver_sql(file.read_text("utf-8")))

@@ -1,0 +1,60 @@
+"""Names that are the same at every import: of runs, of stages, and of annotation keys."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+ID_LIMIT = 200
+"""Characters a run's or stage's id may have."""
+KEY_LIMIT = 200
+"""Characters an annotation's key may have."""
+
+_NOT_IN_A_KEY = re.compile(r"[^a-z0-9_]+")
+_SHAPE_OF_KEY = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")
+
+
+def within(identifier: str, limit: int = ID_LIMIT) -> str:
+    """The identifier, or, where it is too long, its beginning with a digest of the whole: still distinct, still stable."""
+    if len(identifier) <= limit:
+        return identifier
+    digest = hashlib.sha256(identifier.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return f"{identifier[: limit - 17]}…{digest}"
+
+
+def run_id(log: str, case: str) -> str:
+    """The id of a case's run: ``<log>/<case>``."""
+    return within(f"{log}/{case}")
+
+
+def annotation_key(prefix: str, source_key: str) -> str:
+    """A key in our grammar (lower-case dotted segments) for a key of the source: ``org:Group ID`` is ``xes.org.group_id``.
+
+    A key of which nothing remains is named by its digest; whoever calls keeps the original beside the value.
+    """
+    segments = [_NOT_IN_A_KEY.sub("_", part.strip().lower()).strip("_") for part in source_key.split(":")]
+    key = ".".join([prefix, *(part for part in segments if part)])
+    if key == prefix or not _SHAPE_OF_KEY.fullmatch(key):
+        key = f"{prefix}.attribute_{hashlib.sha256(source_key.encode()).hexdigest()[:8]}"
+    if len(key) > KEY_LIMIT:
+        key = f"{key[: KEY_LIMIT - 17].rstrip('._')}_{hashlib.sha256(source_key.encode()).hexdigest()[:16]}"
+    return key
+
+
+class StageIds:
+    """Hands out stage ids within one run: the activity's name, then ``name~2``, ``name~3`` for its repetitions."""
+
+    def __init__(self) -> None:
+        self._used: set[str] = set()
+        self._count: dict[str, int] = {}
+
+    def next(self, activity: str) -> str:
+        """A new id for one more execution of `activity`."""
+        base = within(activity, ID_LIMIT - 8)  # room for ~9999999
+        while True:
+            count = self._count[base] = self._count.get(base, 0) + 1
+            found = base if count == 1 else f"{base}~{count}"
+            # An activity may itself be called "Check~2".
+            if found not in self._used:
+                self._used.add(found)
+                return found

@@ -1,0 +1,287 @@
+-- Annotations, in the caller's own transaction, each together with its event.
+
+-- What is wrong with one item: 'SQLSTATE|field|message', or null where it is well formed.
+create or replace function postil._fault_in_annotation(item jsonb)
+returns text language sql immutable as $$
+    select case
+        when jsonb_typeof(item) <> 'object' then 'PS005||an annotation is an object {key, value, …}'
+        when jsonb_typeof(item -> 'key') is distinct from 'string' then 'PS005|key|an annotation needs a key'
+        when length(item ->> 'key') not between 1 and 200
+            then 'PS005|key|a key has 1 to 200 characters, this has ' || length(item ->> 'key')
+        when item ->> 'key' !~ '^[a-z][a-z0-9_-]*(\.[a-z0-9_][a-z0-9_-]*)*$'
+            then 'PS005|key|a key is made of lower-case dotted segments, as in decision.outcome'
+        when not item ? 'value' then 'PS005|value|a value is needed (null is one)'
+        when octet_length((item -> 'value')::text) > 16384
+            then 'PS006|value|the value has ' || octet_length((item -> 'value')::text) || ' bytes of JSON, the limit is 16384'
+        when jsonb_typeof(item -> 'value') in ('object', 'array')
+             and jsonb_path_exists(item -> 'value', 'strict $.**{65}')
+            then 'PS005|value|the value is nested deeper than 64 levels'
+        when item ? 'payload' and octet_length((item -> 'payload')::text) > 262144
+            then 'PS006|payload|the payload has ' || octet_length((item -> 'payload')::text) || ' bytes of JSON, the limit is 262144'
+        when item ? 'payload' and jsonb_path_exists(item -> 'payload', 'strict $.**{65}')
+            then 'PS005|payload|the payload is nested deeper than 64 levels'
+        when exists (select from jsonb_each(item) f
+                     where f.key in ('scope', 'scope_id', 'stage_id', 'idempotency_key')
+                       and f.value <> 'null'
+                       and (jsonb_typeof(f.value) <> 'string' or length(f.value #>> '{}') not between 1 and 200))
+            then (select 'PS005|' || f.key || '|' || f.key || ' must be a text of 1 to 200 characters' from jsonb_each(item) f
+                  where f.key in ('scope', 'scope_id', 'stage_id', 'idempotency_key')
+                    and f.value <> 'null'
+                    and (jsonb_typeof(f.value) <> 'string' or length(f.value #>> '{}') not between 1 and 200) limit 1)
+        when exists (select from jsonb_each(item) f
+                     where f.key in ('attempt', 'try', 'group') and f.value <> 'null'
+                       and (jsonb_typeof(f.value) <> 'number' or f.value::text !~ '^[0-9]{1,9}$'))
+            then (select 'PS005|' || f.key || '|' || f.key || ' must be a whole number' from jsonb_each(item) f
+                  where f.key in ('attempt', 'try', 'group') and f.value <> 'null'
+                    and (jsonb_typeof(f.value) <> 'number' or f.value::text !~ '^[0-9]{1,9}$') limit 1)
+        else (select 'PS005|' || name || '|' || name || ' is no field of an annotation' from jsonb_object_keys(item) name
+              where name not in ('key', 'value', 'payload', 'actor', 'scope', 'scope_id', 'stage_id', 'attempt', 'try',
+                                 'group', 'idempotency_key', 'recorded_at') limit 1)
+    end
+$$;
+
+create or replace function postil._check_annotations(items jsonb, field text)
+returns void language plpgsql immutable as $$
+declare
+    fault record;
+begin
+    if jsonb_typeof(items) is distinct from 'array' then
+        perform postil._refuse('PS005', format('%s must be an array of annotations', field), field);
+    end if;
+    select i.n - 1 as n, postil._fault_in_annotation(i.item) as said into fault
+      from jsonb_array_elements(items) with ordinality i(item, n)
+     where postil._fault_in_annotation(i.item) is not null
+     order by i.n limit 1;
+    if found then
+        perform postil._refuse(
+            split_part(fault.said, '|', 1),
+            format('%s[%s]: %s', field, fault.n, substr(fault.said, length(split_part(fault.said, '|', 1)) + length(split_part(fault.said, '|', 2)) + 3)),
+            concat_ws('.', format('%s[%s]', field, fault.n), nullif(split_part(fault.said, '|', 2), '')));
+    end if;
+end
+$$;
+
+create or replace function postil.annotate(
+    tenant text,
+    run_id text,
+    items jsonb,
+    actor jsonb default null,
+    stage_id text default null,
+    live boolean default false,
+    recorded_at timestamptz default null,
+    context jsonb default null)
+returns table (item integer, id uuid, run_seq bigint, created boolean)
+language plpgsql as $$
+declare
+    r postil.run;
+    n constant integer := case when jsonb_typeof(items) = 'array' then jsonb_array_length(items) end;
+begin
+    perform postil._check_annotations(items, 'items');
+    perform postil._check_context(context);
+    if n = 0 then
+        return;
+    end if;
+    r := postil._lock_run(tenant, run_id);
+    if live then
+        perform postil._refuse_ended(r);
+    end if;
+    return query select * from postil._annotate(r, items, actor, stage_id, recorded_at, context);
+end
+$$;
+
+-- Store well-formed items on the locked run `r`.
+create or replace function postil._annotate(
+    r postil.run, items jsonb, default_actor jsonb, default_stage text, default_time timestamptz, context jsonb)
+returns table (item integer, id uuid, run_seq bigint, created boolean)
+language plpgsql as $$
+#variable_conflict use_column
+declare
+    fault record;
+    base bigint;
+begin
+    if jsonb_array_length(items) = 0 then
+        return;
+    end if;
+    perform postil._check_actor(default_actor, 'actor');
+    perform postil._check_time(default_time, 'recorded_at');
+    for fault in
+        select i.n - 1 as n, i.item
+          from jsonb_array_elements(items) with ordinality i(item, n)
+         where i.item ?| array['actor', 'attempt', 'stage_id'] or default_stage is not null
+    loop
+        perform postil._check_actor(fault.item -> 'actor', format('items[%s].actor', fault.n));
+        if (fault.item ->> 'attempt')::integer not between 1 and r.attempt then
+            perform postil._refuse('PS005', format('run %s has attempts 1 to %s', r.id, r.attempt), format('items[%s].attempt', fault.n));
+        end if;
+        if coalesce(fault.item ->> 'stage_id', default_stage) is not null and not exists (
+            select from postil.stage s
+             where s.tenant = r.tenant and s.run_id = r.id
+               and s.attempt = coalesce((fault.item ->> 'attempt')::integer, r.attempt)
+               and s.id = coalesce(fault.item ->> 'stage_id', default_stage))
+        then
+            perform postil._refuse('PS009', format('run %s has no stage %L in attempt %s', r.id,
+                coalesce(fault.item ->> 'stage_id', default_stage), coalesce((fault.item ->> 'attempt')::integer, r.attempt)),
+                format('items[%s].stage_id', fault.n));
+        end if;
+    end loop;
+
+    if not jsonb_path_exists(items, '$[*].idempotency_key ? (@ != null)') then
+        update postil.run set head = head + jsonb_array_length(items)
+         where tenant = r.tenant and id = r.id
+        returning head - jsonb_array_length(items) into base;
+        return query select * from postil._store_annotations(r, items, base, default_actor, default_stage, default_time, context);
+        return;
+    end if;
+    return query select * from postil._annotate_once(r, items, default_actor, default_stage, default_time, context);
+end
+$$;
+
+-- One row per item: what the input says, with the call's defaults.
+create or replace function postil._annotation_rows(
+    r postil.run, items jsonb, default_actor jsonb, default_stage text, default_time timestamptz)
+returns table (n integer, attempt integer, try integer, stage_id text, grp integer, scope text, scope_id text, actor jsonb,
+               key text, value jsonb, payload jsonb, idempotency_key text, recorded_at timestamptz)
+language sql stable as $$
+    select i.n::integer,
+           coalesce((i.item ->> 'attempt')::integer, r.attempt),
+           (i.item ->> 'try')::integer,
+           coalesce(i.item ->> 'stage_id', default_stage),
+           (i.item ->> 'group')::integer,
+           coalesce(i.item ->> 'scope', case when coalesce(i.item ->> 'stage_id', default_stage) is null then 'run' else 'stage' end),
+           coalesce(i.item ->> 'scope_id', case when i.item ->> 'scope' is null then coalesce(i.item ->> 'stage_id', default_stage) end),
+           coalesce(nullif(i.item -> 'actor', 'null'), nullif(default_actor, 'null')),
+           i.item ->> 'key', i.item -> 'value', i.item -> 'payload', i.item ->> 'idempotency_key',
+           case when i.item ? 'recorded_at' then coalesce(postil._time(i.item -> 'recorded_at', format('items[%s].recorded_at', i.n - 1)), default_time, now())
+                else coalesce(default_time, now()) end
+      from jsonb_array_elements(items) with ordinality i(item, n)
+$$;
+
+-- Insert all items as run_seq base + 1, base + 2, …, and their events from the rows stored.
+create or replace function postil._store_annotations(
+    r postil.run, items jsonb, base bigint, default_actor jsonb, default_stage text, default_time timestamptz, context jsonb)
+returns table (item integer, id uuid, run_seq bigint, created boolean)
+language sql as $$
+    with input as materialized (
+        select a.*, postil.uuidv7() as id
+          from postil._annotation_rows(r, items, default_actor, default_stage, default_time) a
+    ),
+    stored as (
+        insert into postil.annotation (id, tenant, run_id, run_seq, attempt, try, stage_id, group_id, scope, scope_id,
+                                       actor_kind, actor_id, actor_version, key, value, payload, idempotency_key, recorded_at)
+        select id, r.tenant, r.id, base + n, attempt, try, stage_id,
+               case when grp is null then id else first_value(id) over (partition by grp order by n) end,
+               scope, scope_id, actor ->> 'kind', actor ->> 'id', actor ->> 'version', key, value, payload, idempotency_key, recorded_at
+          from input order by n
+        returning annotation.*
+    ),
+    logged as (
+        insert into postil.event (lane, tenant, run_id, run_seq, type, subject, attempt, root_run,
+                                  causation_id, traceparent, recorded_at, data)
+        select r.lane, s.tenant, s.run_id, s.run_seq, 'annotation:created', 'annotations/' || s.id, s.attempt, r.root_id,
+               context ->> 'causation_id', context ->> 'traceparent', s.recorded_at, postil._annotation_data(s.*::postil.annotation)
+          from stored s order by s.run_seq
+    )
+    select n, id, base + n, true from input order by n
+$$;
+
+-- Items with idempotency keys: what is stored already answers created = false, and emits nothing.
+-- The run's lock is held, so nobody else can be storing the same keys now.
+create or replace function postil._annotate_once(
+    r postil.run, items jsonb, default_actor jsonb, default_stage text, default_time timestamptz, context jsonb)
+returns table (item integer, id uuid, run_seq bigint, created boolean)
+language plpgsql as $$
+#variable_conflict use_column
+declare
+    one record;
+    same record;
+    fresh jsonb := '[]';
+    -- For each item: where it stands among the fresh ones, or null where it was stored before.
+    place integer[] := '{}';
+    answer_id uuid[] := '{}';
+    answer_seq bigint[] := '{}';
+    base bigint;
+begin
+    for one in
+        select * from postil._annotation_rows(r, items, default_actor, default_stage, default_time) order by n
+    loop
+        select a.id, a.run_seq, a.value, a.payload, a.scope, a.scope_id,
+               postil._actor(a.actor_kind, a.actor_id, a.actor_version) as actor, null::integer as n into same
+          from postil.annotation a
+         where a.tenant = r.tenant and a.run_id = r.id and a.key = one.key and a.idempotency_key = one.idempotency_key
+           and coalesce(a.stage_id, '') = coalesce(one.stage_id, '')
+           and (case when a.stage_id is null then 0 else a.attempt end) = (case when one.stage_id is null then 0 else one.attempt end);
+        if not found then  -- the same key twice in one call counts as a retry too
+            select null::uuid as id, null::bigint as run_seq, a.value, a.payload, a.scope, a.scope_id,
+                   postil._actor(a.actor ->> 'kind', a.actor ->> 'id', a.actor ->> 'version') as actor, a.n into same
+              from postil._annotation_rows(r, items, default_actor, default_stage, default_time) a
+             where a.n < one.n and a.key = one.key and a.idempotency_key = one.idempotency_key
+               and a.stage_id is not distinct from one.stage_id and (a.stage_id is null or a.attempt = one.attempt)
+             order by a.n limit 1;
+        end if;
+        if not found then
+            fresh := fresh || jsonb_build_array(items -> (one.n - 1));
+            place := place || jsonb_array_length(fresh);
+            answer_id := answer_id || null::uuid;
+            answer_seq := answer_seq || null::bigint;
+        elsif (same.value, same.payload, same.scope, same.scope_id, same.actor) is distinct from
+              (one.value, one.payload, one.scope, one.scope_id,
+               postil._actor(one.actor ->> 'kind', one.actor ->> 'id', one.actor ->> 'version'))
+        then
+            perform postil._refuse('PS004', format(
+                '%s: %s with idempotency key %L was recorded as %s%s; this call says %s',
+                r.id, one.key, one.idempotency_key, left(same.value::text, 200),
+                format(' (annotation %s, run_seq %s)', same.id, same.run_seq), left(one.value::text, 200)),
+                format('items[%s]', one.n - 1), 'Use another key if both are meant.');
+        else
+            place := place || case when same.n is null then null else -place[same.n] end;
+            answer_id := answer_id || same.id;
+            answer_seq := answer_seq || same.run_seq;
+        end if;
+    end loop;
+
+    if jsonb_array_length(fresh) > 0 then
+        update postil.run set head = head + jsonb_array_length(fresh)
+         where tenant = r.tenant and id = r.id
+        returning head - jsonb_array_length(fresh) into base;
+    end if;
+    return query
+        with stored as materialized (
+            select * from postil._store_annotations(r, fresh, base, default_actor, default_stage, default_time, context)
+        )
+        select i.n::integer, coalesce(s.id, answer_id[i.n]), coalesce(s.run_seq, answer_seq[i.n]), coalesce(place[i.n] > 0, false)
+          from generate_series(1, jsonb_array_length(items)) i(n)
+          left join stored s on s.item = abs(place[i.n])
+         order by i.n;
+end
+$$;
+
+-- Annotations on many runs, all or nothing. Runs are locked in id order, so that two batches cannot deadlock.
+create or replace function postil.annotate_many(tenant text, batch jsonb, context jsonb default null)
+returns table (entry integer, item integer, id uuid, run_seq bigint, created boolean)
+language plpgsql as $$
+declare
+    one record;
+begin
+    if jsonb_typeof(batch) is distinct from 'array' then
+        perform postil._refuse('PS017', 'batch must be an array of {run_id, items, …}', 'batch');
+    end if;
+    for one in
+        select b.n, b.doc from jsonb_array_elements(batch) with ordinality b(doc, n)
+    loop
+        if jsonb_typeof(one.doc) <> 'object' then
+            perform postil._refuse('PS017', 'an entry of a batch is an object {run_id, items, …}', format('batch[%s]', one.n - 1));
+        end if;
+        perform postil._check_annotations(one.doc -> 'items', format('batch[%s].items', one.n - 1));
+    end loop;
+    for one in
+        select b.n, b.doc from jsonb_array_elements(batch) with ordinality b(doc, n)
+         order by b.doc ->> 'run_id' collate "C", b.n
+    loop
+        return query
+            select one.n::integer, a.item, a.id, a.run_seq, a.created
+              from postil.annotate(tenant, one.doc ->> 'run_id', one.doc -> 'items', one.doc -> 'actor', one.doc ->> 'stage_id',
+                                   coalesce((one.doc ->> 'live')::boolean, false),
+                                   postil._time(one.doc -> 'recorded_at', format('batch[%s].recorded_at', one.n - 1)), context) a;
+    end loop;
+end
+$$;
