@@ -15,14 +15,25 @@ create table postil.relay_lane (
 ) with (fillfactor = 50);
 insert into postil.relay_lane (lane) select generate_series(0, 63);
 
--- Runs whose next event Kafka refuses for good. The rest of the lane goes on.
+-- The server whose transaction ids the cursors speak of, recorded by the first relay.
+-- On any other server, a restored dump for one, they mean nothing.
+create table postil.relay_origin (
+    only_row            boolean primary key default true check (only_row),
+    system_identifier   bigint not null,
+    recorded_at         timestamptz not null default now()
+);
+
+-- Runs whose next event Kafka refuses for good. The rest of the lane goes on and the cursor passes them:
+-- what they have not published is in the log from run_seq on.
 create table postil.parked_run (
-    tenant          text not null,
-    run_id          text not null,
-    lane            smallint not null,
-    run_seq         bigint not null,
-    event_id        uuid not null,
-    reason          text not null,
-    parked_at       timestamptz not null default now(),
+    tenant              text not null,
+    run_id              text not null,
+    lane                smallint not null,
+    run_seq             bigint not null,
+    event_id            uuid not null,
+    reason              text not null,
+    parked_at           timestamptz not null default now(),
+    -- Set by an operator: the relay then publishes the run from run_seq on, and deletes the row.
+    unpark_requested_at timestamptz,
     primary key (tenant, run_id)
 );
