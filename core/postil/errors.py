@@ -223,6 +223,8 @@ BY_SQLSTATE: dict[str, type[WriteRefused]] = _leaves(WriteRefused)
 """The class for each SQLSTATE the write functions raise."""
 
 
-def from_sqlstate(sqlstate: str, message: str, *, detail: str | None = None, hint: str | None = None) -> WriteRefused:
+def from_sqlstate(
+    sqlstate: str, message: str, *, detail: str | None = None, hint: str | None = None
+) -> WriteRefused:
     """Build the typed error for a SQLSTATE of class ``PS``; the functions put the field's path in DETAIL."""
     return BY_SQLSTATE.get(sqlstate, WriteRefused)(message, advice=hint, field=detail)

@@ -33,7 +33,7 @@ class _RunningStack(PydanticBaseSettingsSource):
         super().__init__(settings_cls)
         self._file = data_dir / STACK_FILE
 
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 (pydantic's)
         return self().get(field_name), field_name, False
 
     def __call__(self) -> dict[str, Any]:
@@ -41,7 +41,7 @@ class _RunningStack(PydanticBaseSettingsSource):
             written = json.loads(self._file.read_text("utf-8"))
         except (OSError, ValueError):
             return {}  # no stack here, or one that is just being written: not an error
-        found = cast("dict[str, Any]", written).get("settings", {}) if isinstance(written, dict) else {}
+        found: Any = cast("dict[str, Any]", written).get("settings") if isinstance(written, dict) else None
         return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
 
 
@@ -50,10 +50,16 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="POSTIL_", extra="forbid", frozen=True)
 
-    database_url: str | None = Field(None, description="PostgreSQL to write to: postgresql://user:password@host:port/name")
+    database_url: str | None = Field(
+        None, description="PostgreSQL to write to: postgresql://user:password@host:port/name"
+    )
     kafka_bootstrap_servers: str | None = Field(None, description="Kafka brokers, host:port, comma separated")
-    kafka_security_protocol: str = Field("PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL")
-    kafka_sasl_mechanism: str | None = Field(None, description="PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER")
+    kafka_security_protocol: str = Field(
+        "PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"
+    )
+    kafka_sasl_mechanism: str | None = Field(
+        None, description="PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER"
+    )
     kafka_username: str | None = Field(None, description="SASL user name")
     kafka_password: str | None = Field(None, description="SASL password", repr=False)
     kafka_ssl_ca: Path | None = Field(None, description="File of the certificate authorities to trust")
@@ -61,7 +67,9 @@ class Settings(BaseSettings):
     kafka_partitions: int = Field(6, ge=1, description="Partitions of the topic, when Postil creates it")
     tenant: str = Field("default", description="Tenant the commands work in")
     data_dir: Path = Field(Path(".postil"), description="Where the embedded stack keeps its data")
-    audit_dir: Path | None = Field(None, description="Where the audit log is written (default: DATA_DIR/audit)")
+    audit_dir: Path | None = Field(
+        None, description="Where the audit log is written (default: DATA_DIR/audit)"
+    )
     http_host: str = Field("127.0.0.1", description="Address the dashboard listens on")
     http_port: int = Field(8400, ge=0, le=65535, description="Port the dashboard listens on")
 
@@ -71,13 +79,18 @@ class Settings(BaseSettings):
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (pydantic's signature)
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (pydantic's signature)
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Caller, environment, TOML file, running stack."""
         toml = TomlConfigSettingsSource(settings_cls, Path(os.environ.get("POSTIL_CONFIG", "postil.toml")))
         known: dict[str, Any] = {**toml(), **env_settings(), **init_settings()}
-        return (init_settings, env_settings, toml, _RunningStack(settings_cls, Path(known.get("data_dir") or ".postil")))
+        return (
+            init_settings,
+            env_settings,
+            toml,
+            _RunningStack(settings_cls, Path(known.get("data_dir") or ".postil")),
+        )
 
     @property
     def audit_path(self) -> Path:
@@ -123,8 +136,13 @@ def load_settings(**given: Any) -> Settings:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         wrong = "; ".join(
-            f"POSTIL_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors(include_input=False)
+            f"POSTIL_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}"
+            for e in error.errors(include_input=False)
         )
-        raise ConfigurationError(f"Settings are wrong. {wrong}", advice="Correct the environment or the TOML file.") from None
+        raise ConfigurationError(
+            f"Settings are wrong. {wrong}", advice="Correct the environment or the TOML file."
+        ) from None
     except (ValueError, OSError) as error:  # an unreadable or malformed TOML file
-        raise ConfigurationError(f"The settings file cannot be read: {error}", advice="Correct POSTIL_CONFIG.") from None
+        raise ConfigurationError(
+            f"The settings file cannot be read: {error}", advice="Correct POSTIL_CONFIG."
+        ) from None

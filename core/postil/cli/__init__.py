@@ -22,7 +22,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-bench_app = typer.Typer(help="Measure this machine, each figure beside its physical limit.", no_args_is_help=True)
+bench_app = typer.Typer(
+    help="Measure this machine, each figure beside its physical limit.", no_args_is_help=True
+)
 
 
 def _show_version(wanted: bool) -> None:
@@ -51,7 +53,10 @@ def _gather() -> None:
         try:
             register = entry.load()
         except ModuleNotFoundError as missing:
-            err.print(f"note: the commands of {entry.value} need {missing.name}: pip install 'postil[all]'", style="dim")
+            err.print(
+                f"note: the commands of {entry.value} need {missing.name}: pip install 'postil[all]'",
+                style="dim",
+            )
             continue
         register(app)
     app.add_typer(bench_app, name="bench")

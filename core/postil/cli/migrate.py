@@ -15,7 +15,9 @@ def register(app: typer.Typer) -> None:
 
 
 def migrate(
-    database_url: Annotated[str | None, typer.Option(help="Database to migrate (default: POSTIL_DATABASE_URL).")] = None,
+    database_url: Annotated[
+        str | None, typer.Option(help="Database to migrate (default: POSTIL_DATABASE_URL).")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
 ) -> None:
     """Install or upgrade schema postil. Safe to run twice, and from several places at once."""

@@ -35,9 +35,13 @@ def translated(error: DBAPIError) -> PostilError:
             hint=getattr(diagnostic, "message_hint", None),
         )
     if sqlstate in _RETRYABLE:
-        return Retryable(f"The transaction lost a race: {message}.", advice="Run the whole transaction again.")
+        return Retryable(
+            f"The transaction lost a race: {message}.", advice="Run the whole transaction again."
+        )
     if sqlstate in _NO_SCHEMA:
-        return SchemaOutdated(f"The database lacks part of schema postil: {message}.", advice="Run `postil migrate`.")
+        return SchemaOutdated(
+            f"The database lacks part of schema postil: {message}.", advice="Run `postil migrate`."
+        )
     if sqlstate in _MALFORMED:
         return InvalidInput(f"The database cannot read a parameter: {message}.")
     if not sqlstate or sqlstate.startswith(("08", "57P", "53")) or sqlstate in {"28P01", "28000", "3D000"}:

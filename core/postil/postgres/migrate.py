@@ -78,7 +78,8 @@ def migrate_connection(connection: Connection) -> Migrated:
     server = connection.execute(text("select current_setting('server_version_num')::int")).scalar_one()
     if server < MINIMUM_SERVER:
         raise SchemaOutdated(
-            f"This server is PostgreSQL {server // 10000}; Postil needs 15 or later.", advice="Upgrade the server."
+            f"This server is PostgreSQL {server // 10000}; Postil needs 15 or later.",
+            advice="Upgrade the server.",
         )
     # Held to the end of this transaction, so it also works behind a pooler in transaction mode.
     connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
@@ -94,7 +95,9 @@ def migrate_connection(connection: Connection) -> Migrated:
 
 def current_revision(connection: Connection) -> str | None:
     """The revision the database is at; None where the schema was never installed."""
-    return MigrationContext.configure(connection, opts={"version_table_schema": SCHEMA}).get_current_revision()
+    return MigrationContext.configure(
+        connection, opts={"version_table_schema": SCHEMA}
+    ).get_current_revision()
 
 
 def latest_revision() -> str:

@@ -1,0 +1,37 @@
+"""Runs the journal's calls on whatever the caller has: the only code that hands our SQL to SQLAlchemy."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.orm import Session, scoped_session
+
+from postil.journal import Call
+from postil.postgres.failures import translated
+
+T = TypeVar("T")
+
+
+def execute(on: Connection | Session | scoped_session[Session], call: Call[T]) -> T:
+    """Run `call` in the caller's own transaction; nothing is committed here.
+
+    A session flushes first, as it does before every statement of its own.
+    Raises the typed error of `postil.errors`; the transaction must then be rolled back, as after any failed statement.
+    """
+    try:
+        rows = on.execute(text(call.sql), dict(call.parameters)).all()
+    except DBAPIError as error:
+        raise translated(error) from error
+    return call.read(rows)
+
+
+async def execute_async(on: AsyncConnection | AsyncSession, call: Call[T]) -> T:
+    """Run `call` in the caller's own transaction, on an async connection or session."""
+    try:
+        rows = (await on.execute(text(call.sql), dict(call.parameters))).all()
+    except DBAPIError as error:
+        raise translated(error) from error
+    return call.read(rows)
