@@ -1,6 +1,13 @@
 -- Whole histories at once: imports and backfills. Set-based, because a loop over events costs ten times as much.
 -- A run is new to everybody until this transaction commits, so holding its new row is holding its lock.
 
+create or replace function postil._large_field(step jsonb)
+returns text language sql immutable as $$
+    select 'PS006|' || f.key || '|' || f.key || ' has ' || octet_length(f.value::text) || ' bytes of JSON, the limit is 262144'
+      from jsonb_each(step) f
+     where f.key in ('result', 'error', 'arguments') and octet_length(f.value::text) > 262144 limit 1
+$$;
+
 -- What is wrong with one step: 'SQLSTATE|field|message', or null.
 create or replace function postil._fault_in_step(step jsonb)
 returns text language sql stable as $$
@@ -13,19 +20,20 @@ returns text language sql stable as $$
             then 'PS017|id|id must be a text of 1 to 200 characters'
         when jsonb_typeof(step -> 'name') is distinct from 'string' or length(step ->> 'name') not between 1 and 200
             then 'PS017|name|name must be a text of 1 to 200 characters'
-        else coalesce(
-            (select 'PS017|' || f.key || '|' || f.key || ' is no field of a step' from jsonb_object_keys(step) f(key)
-              where f.key not in ('type', 'at', 'id', 'name', 'actor', 'result', 'error')
-                and not (step ->> 'type' like 'tool_call:%' and f.key in ('kind', 'stage_id', 'arguments', 'duration_ms')) limit 1),
-            (select 'PS006|' || f.key || '|' || f.key || ' has ' || octet_length(f.value::text) || ' bytes of JSON, the limit is 262144'
-               from jsonb_each(step) f where f.key in ('result', 'error', 'arguments') and octet_length(f.value::text) > 262144 limit 1),
-            (select 'PS017|' || f.key || '|' || f.key || ' is nested deeper than 64 levels'
-               from jsonb_each(step) f where f.key in ('result', 'error', 'arguments') and jsonb_path_exists(f.value, 'strict $.**{65}') limit 1),
-            (select 'PS017|' || f.key || '|' || f.key || ' must be a text of 1 to 200 characters'
-               from jsonb_each(step) f where f.key in ('kind', 'stage_id') and f.value <> 'null'
-                and (jsonb_typeof(f.value) <> 'string' or length(f.value #>> '{}') not between 1 and 200) limit 1),
-            case when jsonb_typeof(step -> 'duration_ms') not in ('number', 'null') or (step ->> 'duration_ms')::numeric not between 0 and 1e15
-                 then 'PS017|duration_ms|duration_ms must be a number of milliseconds, 0 or more' end)
+        when postil._bad_text(step -> 'kind') then 'PS017|kind|kind must be a text of 1 to 200 characters'
+        when postil._bad_text(step -> 'stage_id') then 'PS017|stage_id|stage_id must be a text of 1 to 200 characters'
+        when step ? 'duration_ms' and (jsonb_typeof(step -> 'duration_ms') not in ('number', 'null')
+                                       or (step ->> 'duration_ms')::numeric not between 0 and 1e15)
+            then 'PS017|duration_ms|duration_ms must be a number of milliseconds, 0 or more'
+        when step - '{type,at,id,name,actor,result,error}'::text[] <> '{}'
+             and (step ->> 'type' not like 'tool_call:%'
+                  or step - '{type,at,id,name,actor,result,error,kind,stage_id,arguments,duration_ms}'::text[] <> '{}')
+            then postil._other_field('PS017', step, case when step ->> 'type' like 'tool_call:%'
+                then '{type,at,id,name,actor,result,error,kind,stage_id,arguments,duration_ms}'::text[]
+                else '{type,at,id,name,actor,result,error}'::text[] end, 'a step')
+        when octet_length(step::text) > 262144 and postil._large_field(step) is not null then postil._large_field(step)
+        when step ?| '{result,error,arguments}' and jsonb_path_exists(step, 'strict $.**{66}')
+            then 'PS017||the step is nested deeper than 64 levels'
     end
 $$;
 
@@ -229,13 +237,19 @@ begin
         select run_id, run_seq, 'annotation:created', 'annotations/' || id, recorded_at, postil._annotation_data(noted.*::postil.annotation)
           from noted
         union all
-        select s.run_id, s.run_seq, s.type, 'stages/' || g.id, s.at,
-               postil._stage_data(g) || case when s.type = 'stage:started' then '{"status": "running", "result": null, "error": null, "ended_at": null}'::jsonb else '{}' end
-          from step s join postil.stage g on g.tenant = p_tenant and g.run_id = s.run_id and g.attempt = 1 and g.id = s.step ->> 'id'
+        select s.run_id, s.run_seq, s.type, 'stages/' || (s.step ->> 'id'), s.at,
+               postil._stage_data(g.found) || case when s.type = 'stage:started' then '{"status": "running", "result": null, "error": null, "ended_at": null}'::jsonb else '{}' end
+          -- One index probe per step. As a plain join, a table without statistics (a first import) is joined by walking
+          -- all its stages for each step: the time then grows with the square of the import.
+          from step s cross join lateral (
+              select g as found from postil.stage g
+               where g.tenant = p_tenant and g.run_id = s.run_id and g.attempt = 1 and g.id = s.step ->> 'id' offset 0) g
          where s.type like 'stage:%'
         union all
-        select s.run_id, s.run_seq, s.type, 'tool-calls/' || t.id, s.at, postil._tool_call_data(t)
-          from step s join postil.tool_call t on t.tenant = p_tenant and t.run_id = s.run_id and t.id = s.step ->> 'id'
+        select s.run_id, s.run_seq, s.type, 'tool-calls/' || (s.step ->> 'id'), s.at, postil._tool_call_data(t.found)
+          from step s cross join lateral (
+              select t as found from postil.tool_call t
+               where t.tenant = p_tenant and t.run_id = s.run_id and t.id = s.step ->> 'id' offset 0) t
          where s.type like 'tool_call:%'
         union all
         select id, head, 'run:' || status, 'runs/' || id, ended_at, postil._run_data(r)
