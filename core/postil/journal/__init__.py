@@ -1,0 +1,35 @@
+"""The write protocol as pure functions: each builds the one SQL statement that does it.
+
+Nothing here talks to a database. A `Call` is a statement, its parameters and how to read its answer;
+`postil.postgres.execute` runs it on a connection, sync or async, so there are no twins to keep alike.
+"""
+
+from postil.journal.annotations import annotate
+from postil.journal.histories import record_runs
+from postil.journal.interactions import ask, cancel_interaction, interaction_state, resolve_interaction
+from postil.journal.runs import cancel_run, create_run, finish_run, start_run
+from postil.journal.stages import complete_stage, fail_stage, resume_stage, start_stage, suspend_stage
+from postil.journal.statement import Call
+from postil.journal.tool_calls import finish_tool_call, record_tool_call, start_tool_call
+
+__all__ = [
+    "Call",
+    "annotate",
+    "ask",
+    "cancel_interaction",
+    "cancel_run",
+    "complete_stage",
+    "create_run",
+    "fail_stage",
+    "finish_run",
+    "finish_tool_call",
+    "interaction_state",
+    "record_runs",
+    "record_tool_call",
+    "resolve_interaction",
+    "resume_stage",
+    "start_run",
+    "start_stage",
+    "start_tool_call",
+    "suspend_stage",
+]

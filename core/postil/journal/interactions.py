@@ -1,0 +1,96 @@
+"""The questions a run waits on."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from postil.journal.statement import (
+    Arguments,
+    Call,
+    actor_parameter,
+    call,
+    items_parameter,
+    read_part,
+    recorded_at_parameter,
+    text_parameter,
+)
+from postil.jsontext import Json, encode
+from postil.model import Actor, Part, Said, notes_of
+
+
+def ask(
+    tenant: str,
+    run_id: str,
+    prompt: str,
+    *,
+    interaction_id: str | None = None,
+    kind: str = "approval",
+    to: str | None = None,
+    stage_id: str | None = None,
+    recorded_at: datetime | None = None,
+) -> Call[Part]:
+    """Ask a question the run waits on. Raises `RunCancelled`, `RunFinished`, `StageNotFound`."""
+    given: Arguments = {
+        "prompt": ("text", text_parameter(prompt, "prompt")),
+        "interaction_id": ("text", text_parameter(interaction_id, "interaction_id")),
+        "kind": ("text", text_parameter(kind, "kind")),
+        "assignee": ("text", text_parameter(to, "to")),
+        "stage_id": ("text", text_parameter(stage_id, "stage_id")),
+    }
+    return call("ask", tenant, run_id, {**given, **recorded_at_parameter(recorded_at)}, read_part)
+
+
+def resolve_interaction(
+    tenant: str,
+    run_id: str,
+    interaction_id: str,
+    answer: Json,
+    *said: Said,
+    actor: Actor | None = None,
+    recorded_at: datetime | None = None,
+) -> Call[Part]:
+    """Answer a question; the first answer stands.
+
+    An approval takes ``{"outcome": "accept" | "decline", "note": …}`` and leaves ``approval.*`` annotations.
+    Raises `InteractionNotFound`, `InteractionEnded`, `InvalidInput`.
+    """
+    given: Arguments = {
+        "interaction_id": ("text", text_parameter(interaction_id, "interaction_id")),
+        "answer": ("jsonb", encode(answer, "answer")),
+        "actor": actor_parameter(actor),
+        "annotations": ("jsonb", items_parameter(list(notes_of(said)), "annotations")),
+    }
+    return call(
+        "resolve_interaction", tenant, run_id, {**given, **recorded_at_parameter(recorded_at)}, read_part
+    )
+
+
+def cancel_interaction(
+    tenant: str,
+    run_id: str,
+    interaction_id: str,
+    *,
+    actor: Actor | None = None,
+    recorded_at: datetime | None = None,
+) -> Call[Part]:
+    """Withdraw a question. Raises `InteractionNotFound`, `InteractionEnded`."""
+    given: Arguments = {
+        "interaction_id": ("text", text_parameter(interaction_id, "interaction_id")),
+        "actor": actor_parameter(actor),
+    }
+    return call(
+        "cancel_interaction", tenant, run_id, {**given, **recorded_at_parameter(recorded_at)}, read_part
+    )
+
+
+def interaction_state(tenant: str, run_id: str, interaction_id: str) -> Call[tuple[str, Json]]:
+    """Read a question's status and, once it is resolved, its answer; ``("cancelled", None)`` where there is none."""
+    sql = (
+        "select status, answer from postil.interaction"
+        " where tenant = cast(:tenant as text) and run_id = cast(:run_id as text) and id = cast(:id as text)"
+    )
+    return Call(
+        sql,
+        {"tenant": tenant, "run_id": run_id, "id": interaction_id},
+        lambda rows: (rows[0][0], rows[0][1]) if rows else ("cancelled", None),
+    )
