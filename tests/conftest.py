@@ -11,9 +11,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from confluent_kafka.admin import AdminClient, NewTopic
+
 from postil.embedded import jars
 from postil.embedded.kafka import EmbeddedKafka
 from postil.embedded.postgres import EmbeddedPostgres, postgres_version
+from postil.postgres.migrate import migrate
 from postil.settings import Settings, load_settings
 
 # A developer's own settings, files and running stack must not leak into a test.
@@ -63,8 +66,6 @@ def postgres_server(
     tmp_path_factory: pytest.TempPathFactory, end_with_session: Callable[[int], None]
 ) -> Iterator[EmbeddedPostgres]:
     """A PostgreSQL of this test process's own, with a migrated template database."""
-    from postil.postgres.migrate import migrate
-
     server = EmbeddedPostgres(
         tmp_path_factory.mktemp("postgres"),
         settings={"max_prepared_transactions": "16", "max_connections": "200"},
@@ -126,8 +127,6 @@ def kafka_server(
 @pytest.fixture
 def kafka_topic(kafka_server: EmbeddedKafka) -> Iterator[str]:
     """A topic of the test's own, with six partitions."""
-    from confluent_kafka.admin import AdminClient, NewTopic
-
     name = f"test.{uuid.uuid4().hex[:12]}"
     admin = AdminClient(load_settings(**kafka_server.settings()).kafka_client())
     admin.create_topics([NewTopic(name, num_partitions=PARTITIONS, replication_factor=1)])[name].result(30)

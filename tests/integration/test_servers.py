@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import psycopg
 from confluent_kafka.admin import AdminClient
+
 from postil.settings import Settings
 
 

@@ -6,7 +6,7 @@ import fcntl
 import hashlib
 import shutil
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -97,8 +97,12 @@ def present() -> bool:
 def _wrong(directory: Path) -> list[Jar]:
     """Jars that are missing or changed. All 45 MB are hashed each time: 60 ms on two cores."""
     with ThreadPoolExecutor(4) as pool:
-        whole = list(pool.map(lambda jar: _matches(directory / jar.filename, jar), locked()))
-    return [jar for jar, right in zip(locked(), whole, strict=True) if not right]
+
+        def whole(jar: Jar) -> bool:
+            return _matches(directory / jar.filename, jar)
+
+        found = list(pool.map(whole, locked()))
+    return [jar for jar, right in zip(locked(), found, strict=True) if not right]
 
 
 def _matches(path: Path, jar: Jar) -> bool:
@@ -112,7 +116,7 @@ def _matches(path: Path, jar: Jar) -> bool:
 
 
 @contextmanager
-def _alone(directory: Path) -> Iterator[None]:
+def _alone(directory: Path) -> Generator[None]:
     with (directory / "lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -156,15 +160,15 @@ def _download(wanted: list[Jar], directory: Path, progress: Progress | None) -> 
 def _fetcher(staging: Path, advance: Callable[[int], None]) -> Callable[[Jar], Path]:
     """Return what fetches one jar through jgo, whose configuration (mirrors of one's own included) is honoured."""
     try:
-        from jgo.config import GlobalSettings
-        from jgo.constants import MAVEN_CENTRAL_URL
-        from jgo.maven import MavenContext, PythonResolver
+        from jgo.config import GlobalSettings  # noqa: PLC0415 (only a download needs it)
+        from jgo.constants import MAVEN_CENTRAL_URL  # noqa: PLC0415 (as above)
+        from jgo.maven import MavenContext, PythonResolver  # noqa: PLC0415 (as above)
     except ModuleNotFoundError as missing:
         raise missing_extra(missing.name or "jgo") from missing
-    from requests import RequestException
+    from requests import RequestException  # noqa: PLC0415 (as above)
 
     @contextmanager
-    def watched(_filename: str, _size: int) -> Iterator[Callable[[int], None]]:
+    def watched(_filename: str, _size: int) -> Generator[Callable[[int], None]]:
         yield advance
 
     callback: Callable[[str, int], AbstractContextManager[Callable[[int], None]]] = watched
@@ -204,7 +208,7 @@ def _reason(error: Exception) -> str:
 
 def write_lock(target: Path) -> None:
     """Resolve `COORDINATES` afresh and write the lock: run ``python -m postil.embedded.jars FILE`` for a new Kafka."""
-    import jgo
+    import jgo  # noqa: PLC0415 (as above)
 
     found: dict[tuple[str, str], Any] = {}
     for coordinate in COORDINATES:

@@ -205,7 +205,7 @@ class EmbeddedKafka:
         """Give the log directory its identity. Interrupted, it is formatted again: nothing is in it yet."""
         private_directory(self.data)
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        command = [
+        command: list[str | Path] = [
             "kafka.tools.StorageTool",
             "format",
             "--standalone",
@@ -216,7 +216,7 @@ class EmbeddedKafka:
         ]
         with open_log(self.log) as output:
             start = output.tell()
-            done = subprocess.run(
+            done = subprocess.run(  # noqa: S603 (our own command, no shell)
                 [java(), *_JVM, "-XX:TieredStopAtLevel=1", "-cp", class_path, *command],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                 cwd=self.directory, env=_environment(), check=False,

@@ -170,14 +170,14 @@ class EmbeddedPostgres:
                 os.fchown(reading, user.uid, user.gid)
             os.write(writing, self.password.encode() + b"\n")
             os.close(writing)
-            done = subprocess.run(
+            done = subprocess.run(  # noqa: S603 (our own command, no shell)
                 [
                     binaries / "initdb", "--pgdata", _seen_as(fresh, user), "--username", SUPERUSER,
                     "--pwfile", f"/dev/fd/{reading}", "--auth", "scram-sha-256",
                     "--encoding", "UTF8", "--locale-provider", "builtin", "--locale", "C.UTF-8", "--no-instructions",
                 ],
                 cwd=fresh, env=_environment(), pass_fds=[reading], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                check=False, user=user and user.uid, group=user and user.gid, extra_groups=None if user is None else [],
+                check=False, user=user.uid if user else None, group=user.gid if user else None, extra_groups=[] if user else None,
             )  # fmt: skip
         finally:
             os.close(reading)
@@ -245,7 +245,7 @@ def _seen_as(directory: Path, user: SystemUser | None) -> str:
 
 def postgres_version() -> str:
     """The version the wheel carries, as in ``18.4``, without starting it."""
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603 (our own command, no shell)
         [_package() / INSTALLATION / "bin" / "postgres", "--version"],
         capture_output=True,
         text=True,

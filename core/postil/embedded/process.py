@@ -91,7 +91,7 @@ def spawn(
     try:
         with open_log(log) as output:
             start = output.tell()
-            process = subprocess.Popen(
+            process = subprocess.Popen(  # noqa: S603 (our own command, no shell)
                 [os.fspath(part) for part in command],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -100,9 +100,9 @@ def spawn(
                 env=None if env is None else dict(env),
                 start_new_session=True,
                 pass_fds=pass_fds,
-                user=user and user.uid,
-                group=user and user.gid,
-                extra_groups=None if user is None else [],
+                user=user.uid if user else None,
+                group=user.gid if user else None,
+                extra_groups=[] if user else None,
             )
     except OSError as error:
         raise StartFailed(

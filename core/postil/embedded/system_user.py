@@ -61,7 +61,7 @@ def _make() -> SystemUser:
         path = shutil.which(tool)
         if path is None:
             continue
-        done = subprocess.run([path, *options, NAME], capture_output=True, text=True, check=False)
+        done = subprocess.run([path, *options, NAME], capture_output=True, text=True, check=False)  # noqa: S603 (found on PATH, no shell)
         # Somebody else may have made it at the same moment: what counts is that it is there.
         if made := _find():
             return made
