@@ -1,9 +1,9 @@
 """What can be wrong with an input file, each with the file and the position in it.
 
-    PostilError
-    ├── InputUnreadable    no such file, a directory, no permission, no format of ours: nothing was read
-    └── MalformedInput     the rest of the file cannot be read: correct it there, import again
-        └── BadCase        one case (or trajectory) is wrong: it is left out whole, the others go in
+PostilError
+├── InputUnreadable    no such file, a directory, no permission, no format of ours: nothing was read
+└── MalformedInput     the rest of the file cannot be read: correct it there, import again
+    └── BadCase        one case (or trajectory) is wrong: it is left out whole, the others go in
 """
 
 from __future__ import annotations

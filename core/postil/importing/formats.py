@@ -42,12 +42,3 @@ def format_of(path: Path) -> Format:
             return found
     known = ", ".join(suffix for found in FORMATS for suffix in found.suffixes)
     raise InputUnreadable(path, "The format cannot be told from the file's name.", advice=f"Name it {known}.")
-
-
-def stem(path: Path) -> str:
-    """The file's name without the ending that tells its format."""
-    name = path.name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    for suffix in sorted((suffix for found in FORMATS for suffix in found.suffixes), key=len, reverse=True):
-        if name.lower().endswith(suffix):
-            return name[: -len(suffix)] or name
-    return name

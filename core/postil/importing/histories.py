@@ -49,6 +49,7 @@ class Step(TypedDict):
     payload: NotRequired[Json]
     scope: NotRequired[str]
     scope_id: NotRequired[str]
+    group: NotRequired[int]
 
 
 class History(TypedDict):

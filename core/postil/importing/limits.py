@@ -54,7 +54,11 @@ def marker(value: Json) -> dict[str, Json]:
     """What stands for a value that is too large."""
     whole = value if isinstance(value, str) else text(value)
     data = whole.encode("utf-8", "surrogatepass")
-    found: dict[str, Json] = {"truncated": True, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    found: dict[str, Json] = {
+        "truncated": True,
+        "bytes": len(data),
+        "sha256": hashlib.sha256(data).hexdigest(),
+    }
     if isinstance(value, str):
         found["head"] = value[:HEAD]
     return found

@@ -7,7 +7,7 @@ import stat
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
 from postil.importing.errors import InputUnreadable, MalformedInput
 
@@ -16,27 +16,35 @@ _GZIP = b"\x1f\x8b"
 
 
 class Source:
-    """A regular file; `size` and `consumed` count its bytes as they are on disk, for a progress bar."""
+    """A regular file; `size` and `consumed` count its bytes as they are on disk, for a progress bar.
 
-    def __init__(self, path: Path) -> None:
+    `stem` is its name without the one of `suffixes` it ends with.
+    """
+
+    def __init__(self, path: Path, suffixes: tuple[str, ...] = ()) -> None:
         """Raises `InputUnreadable` where there is no readable regular file."""
         self.path = path
+        self.stem = _stem(path, suffixes)
         try:
             found = path.stat()
             if stat.S_ISDIR(found.st_mode):
                 raise InputUnreadable(path, "This is a directory.", advice="Name the files in it.")
             if not stat.S_ISREG(found.st_mode):
-                raise InputUnreadable(path, "This is no regular file.", advice="Save its content to a file first.")
+                raise InputUnreadable(
+                    path, "This is no regular file.", advice="Save its content to a file first."
+                )
             self._raw: IO[bytes] = path.open("rb")
         except FileNotFoundError:
             raise InputUnreadable(path, "There is no such file.", advice="Check the path.") from None
         except PermissionError:
-            raise InputUnreadable(path, "Permission to read it is denied.", advice="Check its permissions.") from None
+            raise InputUnreadable(
+                path, "Permission to read it is denied.", advice="Check its permissions."
+            ) from None
         except (OSError, ValueError) as error:
             raise InputUnreadable(path, f"It cannot be opened: {error}.", advice="Check the path.") from None
         self.size = found.st_size
 
-    def __enter__(self) -> Source:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -75,4 +83,14 @@ class Source:
                 advice="Fetch it again; the import completes what is missing.",
             ) from None
         except OSError as error:
-            raise InputUnreadable(self.path, f"Reading failed: {error}.", advice="Check the disk, then import again.") from None
+            raise InputUnreadable(
+                self.path, f"Reading failed: {error}.", advice="Check the disk, then import again."
+            ) from None
+
+
+def _stem(path: Path, suffixes: tuple[str, ...]) -> str:
+    name = path.name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    for suffix in sorted(suffixes, key=len, reverse=True):
+        if name.lower().endswith(suffix):
+            return name[: -len(suffix)] or name
+    return name

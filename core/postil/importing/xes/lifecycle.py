@@ -12,38 +12,31 @@ from typing import Literal
 
 from postil.importing.names import StageIds
 
-Change = Literal["started", "completed", "failed", "suspended", "resumed"]
+Opening = Literal["started"]
+Ending = Literal["completed", "failed"]
 
-# "withdraw" and the aborts close an activity unsuccessfully; both skips close it successfully (figure 2 of the standard).
-_CHANGE: dict[str, Change | None] = {
-    "start": "started",
+# "withdraw" and the aborts close an activity unsuccessfully; both skips close it successfully.
+_ENDINGS: dict[str, Ending] = {
     "complete": "completed",
     "autoskip": "completed",
     "manualskip": "completed",
     "ate_abort": "failed",
     "pi_abort": "failed",
     "withdraw": "failed",
-    "suspend": "suspended",
-    "resume": "resumed",
-    "schedule": None,
-    "assign": None,
-    "reassign": None,
 }
-TELLING = frozenset(_CHANGE) - {"start", "complete", "suspend", "resume"}
-"""Transitions that say more than the stage's own state does."""
+# What happens to an activity before it begins, and while it is under way: noted on its stage.
+_PLANNING = frozenset({"schedule", "assign", "reassign"})
+_PAUSING = frozenset({"suspend", "resume"})
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """What an event does to a stage: the changes, in order, and whether the stage has ended by them."""
+    """What an event does to a stage: whether it begins it, how it ends it, and whether the stage has begun by then."""
 
     stage_id: str
-    changes: tuple[Change, ...]
-
-    @property
-    def ends(self) -> bool:
-        """Whether the stage has ended."""
-        return bool(self.changes) and self.changes[-1] in {"completed", "failed"}
+    opening: tuple[Opening, ...] = ()
+    ending: Ending | None = None
+    begun: bool = True
 
 
 class Lifecycle:
@@ -52,31 +45,39 @@ class Lifecycle:
     def __init__(self) -> None:
         self._ids = StageIds()
         self._planned: dict[tuple[str, str | None], deque[str]] = {}
-        self._open: dict[tuple[str, str | None], deque[str]] = {}
+        self._running: dict[tuple[str, str | None], deque[str]] = {}
 
     def apply(self, activity: str, instance: str | None, transition: str | None) -> Transition:
         """What the event means for the activity's stages. A transition of another model counts as completion."""
         key = (activity, instance)
-        change = _CHANGE.get((transition or "complete").lower(), "completed")
-        running = self._open.get(key)
-        if change is None:  # scheduled or assigned: the stage has its id, and has not begun
-            if running:
-                return Transition(running[0], ())
-            planned = self._planned.setdefault(key, deque())
-            if not planned or (transition or "").lower() == "schedule":
-                planned.append(self._ids.next(activity))
-            return Transition(planned[-1], ())
-        if change == "started" or not running:
-            planned = self._planned.get(key)
-            stage_id = planned.popleft() if planned else self._ids.next(activity)
-            if change in {"completed", "failed"}:
-                return Transition(stage_id, ("started", change))
-            self._open.setdefault(key, deque()).append(stage_id)
-            return Transition(stage_id, ("started", "suspended") if change == "suspended" else ("started",))
-        if change in {"completed", "failed"}:
-            return Transition(running.popleft(), (change,))
-        return Transition(running[0], (change,))
+        said = (transition or "complete").lower()
+        running = self._running.get(key)
+        if said in _PLANNING:
+            return self._plan(key, said)
+        if said == "start" or (said in _PAUSING and not running):
+            stage_id = self._begin(key)
+            self._running.setdefault(key, deque()).append(stage_id)
+            return Transition(stage_id, ("started",))
+        if said in _PAUSING:
+            assert running, "a pause of what does not run began it above"
+            return Transition(running[0])
+        ending = _ENDINGS.get(said, "completed")
+        if running:
+            return Transition(running.popleft(), ending=ending)
+        return Transition(self._begin(key), ("started",), ending)
 
     def unfinished(self) -> list[str]:
         """The stages that began and of which the log knows no end."""
-        return [stage_id for stages in self._open.values() for stage_id in stages]
+        return [stage_id for stages in self._running.values() for stage_id in stages]
+
+    def _plan(self, key: tuple[str, str | None], said: str) -> Transition:
+        if running := self._running.get(key):
+            return Transition(running[0])  # reassigned while it runs
+        planned = self._planned.setdefault(key, deque())
+        if said == "schedule" or not planned:
+            planned.append(self._ids.next(key[0]))
+        return Transition(planned[-1], begun=False)
+
+    def _begin(self, key: tuple[str, str | None]) -> str:
+        planned = self._planned.get(key)
+        return planned.popleft() if planned else self._ids.next(key[0])

@@ -12,7 +12,8 @@ class Attribute:
     type: str
     key: str
     value: str | None
-    children: list[Attribute] = field(default_factory=list["Attribute"])
+    # None rather than an empty list: a log has millions of attributes, and next to none have children.
+    children: list[Attribute] | None = None
 
 
 @dataclass(slots=True)

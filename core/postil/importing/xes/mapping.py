@@ -4,30 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
+from itertools import pairwise
 
 from postil.importing.errors import BadCase, BadValue
 from postil.importing.histories import Actor, History, Json, Options, Parsed, Step
 from postil.importing.limits import BODY_LIMIT, VALUE_LIMIT, fit
 from postil.importing.names import annotation_key, run_id, within
 from postil.importing.source import Source
-from postil.importing.xes import decisions
-from postil.importing.xes.lifecycle import TELLING, Lifecycle
+from postil.importing.xes import decisions, facts
+from postil.importing.xes.decisions import Decided
+from postil.importing.xes.lifecycle import Lifecycle, Transition
 from postil.importing.xes.log import Attribute, Case, Event, Log
 from postil.importing.xes.parser import LogParser
 from postil.importing.xes.values import as_object, instant
 
-NAME, TIME, RESOURCE, TRANSITION, INSTANCE = (
-    "concept:name", "time:timestamp", "org:resource", "lifecycle:transition", "concept:instance",
-)  # fmt: skip
+NAME, TIME, RESOURCE = "concept:name", "time:timestamp", "org:resource"
+INSTANCE, TRANSITION = "concept:instance", "lifecycle:transition"
 STARTED = "start_timestamp"
-"""Not of the standard, but widely written: when the activity that this event completes began."""
-CASE_ANNOTATIONS = 32
-"""At most so many attributes of a case become annotations of their own; all of them are in the run's input."""
+"""Not of the standard, but widely written: when the activity that an event completes began."""
+CASE_ANNOTATIONS = 24
+"""At most so many attributes of a case become annotations; all of them are in the run's input."""
+REMEMBERED = 500_000
+"""Cases whose ids are remembered to find one that is there twice; beyond, only the database tells."""
+
+_STRUCTURE = frozenset({NAME, TIME, RESOURCE, INSTANCE, TRANSITION})
+# Transitions the stage's own state tells; the others stay among the event's attributes.
+_TOLD = frozenset({"start", "complete"})
 # Prefixes of the standard's own extensions: they tell how an event happened, not what became of the case.
-_STANDARD = frozenset(
-    "concept lifecycle org time identity cost micro semantic artifactlifecycle swcomm swevent swtelemetry".split()
-)
+_STANDARD = frozenset({
+    "concept", "lifecycle", "org", "time", "identity", "cost", "micro", "semantic", "artifactlifecycle", "swcomm",
+    "swevent", "swtelemetry",
+})  # fmt: skip
 _ADVICE = "Correct it there and import again; the other cases are not touched."
 
 
@@ -37,26 +44,15 @@ def read(source: Source, name: str, options: Options) -> Iterator[Parsed | BadCa
     Raises `MalformedInput` where the file itself is broken, `InputUnreadable` where reading fails.
     """
     parser = LogParser(source.path)
-    lines: dict[int, int] = {}
+    context: _Context | None = None
     for case in parser.cases(source.chunks()):
-        where = f"line {case.line:,}"
+        # The parser has read all that describes the log before it comes to the first case.
+        context = context or _Context(parser.log, name, options)
         try:
-            if case.flaw:
-                line, problem = case.flaw
-                yield BadCase(source.path, f"line {line:,}", f"{problem}.", advice=_ADVICE)
-                continue
-            mapped = _CaseMapping(case, parser.log, name, options)
-            first = lines.setdefault(hash(mapped.case_id), case.line) if len(lines) < _REMEMBERED else case.line
-            if first != case.line:
-                raise _BadEvent(case.line, f"Case {mapped.case_id!r} is in the file twice; it was first at line {first:,}")
-            history, notes = mapped.history()
-            yield Parsed(history, where, len(case.events), notes)
+            mapped = _CaseMapping(case, context)
+            yield Parsed(mapped.history(), f"line {case.line:,}", len(case.events), mapped.notes)
         except _BadEvent as error:
             yield BadCase(source.path, f"line {error.line:,}", f"{error.problem}.", advice=_ADVICE)
-
-
-_REMEMBERED = 500_000
-"""Cases whose ids are remembered to find one that is there twice; beyond, only the database tells."""
 
 
 class _BadEvent(Exception):
@@ -66,127 +62,188 @@ class _BadEvent(Exception):
         super().__init__(problem)
 
 
+class _Context:
+    """What the log says once, for all its cases."""
+
+    def __init__(self, log: Log, name: str, options: Options) -> None:
+        self._seen: dict[int, int] = {}
+        self.name = name
+        self.zone = options.zone
+        self.standard = _STANDARD | {extension.get("prefix", "") for extension in log.extensions}
+        self.activities = [
+            item.keys.split() for item in log.classifiers if item.scope == "event" and item.keys.split()
+        ]
+        # What the log declares as its default ("UNKNOWN") is nobody.
+        self.nobody = {item.value for item in log.event_defaults if item.key == RESOURCE}
+        title = next((item.value for item in log.attributes if item.key == NAME and item.value), name)
+        self.metadata: dict[str, Json] = {"format": "xes", "log": title[:1000]}
+        if log.classifiers:
+            self.metadata["classifiers"] = {
+                item.name[:200]: item.keys[:1000] for item in log.classifiers[:20]
+            }
+
+    def meet(self, case_id: str, line: int) -> None:
+        """Remember a case. Raises `_BadEvent` where the file had one of that name before."""
+        if len(self._seen) < REMEMBERED and (first := self._seen.setdefault(hash(case_id), line)) != line:
+            raise _BadEvent(line, f"Case {case_id!r} is in the file twice; it was first at line {first:,}")
+
+    def own(self, values: dict[str, Json]) -> dict[str, Json]:
+        """The attributes that are the log's own, not of the standard or of an extension the log declares."""
+        return {
+            key: value
+            for key, value in values.items()
+            if key[:1] != "@" and key != STARTED and key.partition(":")[0] not in self.standard
+        }
+
+
 class _CaseMapping:
     """One case on its way to a history."""
 
-    def __init__(self, case: Case, log: Log, name: str, options: Options) -> None:
+    def __init__(self, case: Case, context: _Context) -> None:
+        if case.flaw:
+            raise _BadEvent(*case.flaw)
         self._case = case
-        self._log = log
-        self._name = name
-        self._zone = options.zone
-        self._notes: dict[str, int] = {}
-        self._prefixes = _STANDARD | {extension.get("prefix", "") for extension in log.extensions}
+        self._context = context
+        self.notes: dict[str, int] = {}
+        self._groups = 0
         found = {attribute.key: attribute.value for attribute in reversed(case.attributes)}
-        case_id = found.get(NAME) or found.get("identity:id")
-        if not case_id or not case_id.strip():
+        named = found.get(NAME) or found.get("identity:id")
+        if not named or not named.strip():
             raise _BadEvent(case.line, f"The case has no name ({NAME})")
-        self.case_id = case_id
+        self.case_id = named
+        context.meet(named, case.line)
 
-    def history(self) -> tuple[History, dict[str, int]]:
-        """The run's history, and what its reader should know about how it was read."""
+    def history(self) -> History:
+        """The run's history; `notes` then has what its reader should know about how it was read."""
         values = self._object(self._case.attributes, self._case.line)
         times = self._times()
-        known = [time for time in times if time is not None]
+        first, last = (times[0], times[-1]) if times else (None, None)
         steps: list[Step] = []
-        self._annotate_case(steps, values, times[0] if times else None)
-        self._add_events(steps, times)
-        for key, value in decisions.of_attributes(self._own(values)).items():
-            steps.append(self._annotation(key, value, at=times[-1] if times else None))
-        metadata: dict[str, Json] = {"format": "xes", "log": self._log_title(), "case": self.case_id}
-        if self._log.classifiers:
-            metadata["classifiers"] = {item.name: item.keys for item in self._log.classifiers if item.scope == "event"}
+        own = self._context.own(values)
+        for key, value in own.items():
+            # Dates and structures are for reading, in the run's input; what can be counted and filtered is annotated.
+            if isinstance(value, str | bool) and not _typed(values, key) and len(steps) < CASE_ANNOTATIONS:
+                steps.append(self._fact(key, value, first))
+        repeated = self._add_events(steps, times)
+        self._add_decision(steps, decisions.of_attributes(own), last, None)
         history: History = {
-            "run_id": run_id(self._name, self.case_id),
-            "name": self._name,
+            "run_id": run_id(self._context.name, self.case_id),
+            "name": within(self._context.name),
             "status": "completed",
             "trigger": {"source": "import", "action": "import"},
-            "input": self._fit(values, BODY_LIMIT),
-            "metadata": self._fit(metadata, BODY_LIMIT),
+            "input": self._fit({**values, "@every_event": repeated} if repeated else values, BODY_LIMIT),
+            "metadata": self._context.metadata,
             "steps": steps,
         }
+        known = [time for time in times if time]
         if known:
             history["recorded_at"] = history["started_at"] = min(known).isoformat()
             history["ended_at"] = max(known).isoformat()
-        if known != sorted(known):
-            self._note("cases whose events are not in the order of their times")
-        if actor := self._actor({attribute.key: attribute for attribute in self._case.attributes}):
+            if any(later < earlier for earlier, later in pairwise(known)):
+                self._note("cases whose events are not in the order of their times")
+        if actor := self._actor(_first(self._case.attributes)):
             history["actor"] = actor
-        return history, self._notes
+        return history
 
     # Events
 
-    def _add_events(self, steps: list[Step], times: list[datetime | None]) -> None:
-        lifecycle = Lifecycle()
-        objects = [self._object(event.attributes, event.line) for event in self._case.events]
-        owns = [self._own(found) for found in objects]
-        lasting = _lasting(owns)
+    def _add_events(self, steps: list[Step], times: list[datetime | None]) -> dict[str, Json]:
+        """Append the steps of the events; answers the attributes all of them repeat, which the steps are without."""
+        events = self._case.events
+        objects = [self._object(event.attributes, event.line) for event in events]
+        repeated = facts.constant(objects, _STRUCTURE)
+        owns = [self._context.own(found) for found in objects]
+        lasting = facts.lasting(owns).difference(repeated)
         current: dict[str, Json] = {}
-        for event, own, at in zip(self._case.events, owns, times, strict=True):
-            given: dict[str, Attribute] = {}
-            for attribute in event.attributes:
-                given.setdefault(attribute.key, attribute)
+        lifecycle = Lifecycle()
+        for event, values, own, at in zip(events, objects, owns, times, strict=True):
+            given = _first(event.attributes)
             activity = self._activity(event, given)
             actor = self._actor(given)
-            transition = _text(given, TRANSITION)
-            applied = lifecycle.apply(activity, _text(given, INSTANCE), transition)
-            rest = self._rest(event, given, actor)
-            step = _Steps(steps, applied.stage_id, activity, at, actor)
-            for change in applied.changes[: 1 if applied.ends else None]:
-                if applied.changes != (change,) or not applied.ends:
-                    begun = self._began(given, event) if change == "started" and applied.ends else None
-                    step.stage(change, at=begun)
+            applied = lifecycle.apply(activity, _text(given, INSTANCE), _text(given, TRANSITION))
+            rest = facts.without(values, self._told(given, actor) | repeated.keys())
+            for change in applied.opening:
+                began = self._began(given, event) if applied.ending else None
+                steps.append(
+                    _stamped(
+                        {"type": f"stage:{change}", "id": applied.stage_id, "name": within(activity)},
+                        began or at,
+                        actor,
+                    )
+                )
+            noted: list[Step] = []
             decided = decisions.of_attributes(own) or decisions.of_activity(activity, own)
-            for key, value in decided.items():
-                step.add(self._annotation(key, value))
-            for key, value in own.items():
-                if key in lasting and (key not in current or current[key] != value):
-                    step.add(self._annotation(annotation_key("xes", key), value, source_key=key))
-                    current[key] = value
-            if applied.ends:
-                ending = applied.changes[-1]
-                error: Json = {"transition": transition, "message": f"{activity}: {transition}"} if ending == "failed" else None
-                step.stage(ending, result=self._fit(rest, BODY_LIMIT) if rest else None, error=error)
-            elif rest or not applied.changes:
-                event_value: dict[str, Json] = {"transition": transition, **rest} if not applied.changes else rest
-                step.add(self._annotation("xes.event", event_value))
+            self._add_decision(noted, decided, at, actor)
+            for key in own:
+                if key in lasting and (key not in current or current[key] != own[key]):
+                    current[key] = own[key]
+                    noted.append(self._fact(key, own[key], at, actor))
+            if not applied.ending and (rest or not applied.opening):
+                noted.append(self._annotation("xes.event", rest, at, actor))
+            for annotation in noted:
+                self._place(annotation, applied)
+            steps += noted
+            if applied.ending:
+                ended: Step = {
+                    "type": f"stage:{applied.ending}",
+                    "id": applied.stage_id,
+                    "name": within(activity),
+                }
+                if rest:
+                    ended["result"] = self._fit(rest, BODY_LIMIT)
+                if applied.ending == "failed":
+                    ended["error"] = {"message": f"The log says: {_text(given, TRANSITION)}."}
+                steps.append(_stamped(ended, at, actor))
         if unfinished := lifecycle.unfinished():
             self._note("stages that began and of which the log knows no end", len(unfinished))
-            steps.append(self._annotation("xes.unfinished", list(unfinished), at=times[-1]))
+        return repeated
+
+    def _add_decision(
+        self, steps: list[Step], decided: Decided | None, at: datetime | None, actor: Actor | None
+    ) -> None:
+        if not decided:
+            return
+        keys = decided.keys()
+        for number, (key, value) in enumerate(keys.items()):
+            step = self._annotation(key, value, at, actor)
+            if number == 0:
+                step["payload"] = self._fit(decided.stated, BODY_LIMIT)
+            if len(keys) > 1:
+                step["group"] = self._groups
+            steps.append(step)
+        self._groups += 1
+
+    def _place(self, annotation: Step, applied: Transition) -> None:
+        if applied.begun:
+            annotation["stage_id"] = applied.stage_id
+        else:  # scheduled, and perhaps never begun: there is no stage yet to belong to
+            annotation["scope"], annotation["scope_id"] = "stage", applied.stage_id
 
     def _activity(self, event: Event, given: dict[str, Attribute]) -> str:
         if named := _text(given, NAME):
             return named
-        for classifier in self._log.classifiers:
-            values = [_text(given, key) for key in classifier.keys.split()]
-            if classifier.scope == "event" and values and all(values):
-                return "+".join(value for value in values if value)
-        raise _BadEvent(event.line, f"The event has no name ({NAME}), and no classifier of the log gives it one")
+        for keys in self._context.activities:
+            values = [value for key in keys if (value := _text(given, key))]
+            if len(values) == len(keys):
+                return "+".join(values)
+        raise _BadEvent(
+            event.line, f"The event has no name ({NAME}), and no classifier of the log gives it one"
+        )
 
     def _actor(self, given: dict[str, Attribute]) -> Actor | None:
         resource = _text(given, RESOURCE)
-        if not resource:
-            return None
-        # What the log declares as its default ("UNKNOWN") is nobody; it stays among the event's attributes.
-        if any(default.key == RESOURCE and default.value == resource for default in self._log.event_defaults):
+        if not resource or resource in self._context.nobody:
             return None
         return {"kind": "user", "id": within(resource)}
 
-    def _rest(self, event: Event, given: dict[str, Attribute], actor: Actor | None) -> dict[str, Json]:
-        """The event's attributes without those that became the stage's name, time, actor and state."""
-        transition = (_text(given, TRANSITION) or "complete").lower()
+    def _told(self, given: dict[str, Attribute], actor: Actor | None) -> set[str]:
+        """The keys whose whole content the stage's name, time, actor and state tell."""
         told = {NAME, TIME}
         if actor:
             told.add(RESOURCE)
-        if transition in {"start", "complete", "suspend", "resume"}:
+        if (_text(given, TRANSITION) or "complete").lower() in _TOLD:
             told.add(TRANSITION)
-        return self._object(
-            [
-                attribute
-                for attribute in event.attributes
-                if attribute.key not in told or attribute is not given[attribute.key] or attribute.children
-            ],
-            event.line,
-        )
+        return {key for key in told if key in given and not given[key].children and not _finer(given[key])}
 
     def _began(self, given: dict[str, Attribute], event: Event) -> datetime | None:
         found = given.get(STARTED)
@@ -202,7 +259,7 @@ class _CaseMapping:
             found.append(self._instant(stamp, event.line) if stamp else None)
         if None not in found:
             return found
-        self._note("events without a time (the time of their neighbour was taken)", found.count(None))
+        self._note("events without a time (that of their neighbour was taken)", found.count(None))
         last = next((time for time in found if time), None)
         for index, time in enumerate(found):
             last = found[index] = time or last
@@ -210,40 +267,28 @@ class _CaseMapping:
 
     def _instant(self, attribute: Attribute, line: int) -> datetime:
         try:
-            return instant(attribute, self._zone)
+            return instant(attribute, self._context.zone)
         except BadValue as error:
             raise _BadEvent(line, str(error)) from None
 
     # Attributes
 
-    def _annotate_case(self, steps: list[Step], values: dict[str, Json], at: datetime | None) -> None:
-        for key, value in list(self._own(values).items())[:CASE_ANNOTATIONS]:
-            steps.append(self._annotation(annotation_key("xes", key), value, source_key=key, at=at))
-
-    def _annotation(self, key: str, value: Json, *, source_key: str | None = None, at: datetime | None = None) -> Step:
-        step: Step = {"type": "annotation:created", "key": key, "value": self._fit(value, VALUE_LIMIT), "scope": "run"}
-        if source_key and key != f"xes.{source_key.replace(':', '.')}":
-            step["payload"] = self._fit({"key": source_key}, BODY_LIMIT)
-        if at:
-            step["at"] = at.isoformat()
+    def _fact(self, key: str, value: Json, at: datetime | None, actor: Actor | None = None) -> Step:
+        step = self._annotation(annotation_key("xes", key), value, at, actor)
+        if step.get("key") != f"xes.{key.replace(':', '.')}":
+            step["payload"] = self._fit({"key": key}, BODY_LIMIT)
         return step
 
-    def _own(self, values: dict[str, Json]) -> dict[str, Json]:
-        """The attributes that are the log's own, not of the standard or a declared extension."""
-        return {
-            key: value
-            for key, value in values.items()
-            if key[:1] != "@" and key != STARTED and key.partition(":")[0] not in self._prefixes
-        }
+    def _annotation(self, key: str, value: Json, at: datetime | None, actor: Actor | None) -> Step:
+        return _stamped(
+            {"type": "annotation:created", "key": key, "value": self._fit(value, VALUE_LIMIT)}, at, actor
+        )
 
     def _object(self, attributes: list[Attribute], line: int) -> dict[str, Json]:
         try:
             return as_object(attributes)
         except BadValue as error:
             raise _BadEvent(line, str(error)) from None
-
-    def _log_title(self) -> str:
-        return next((item.value for item in self._log.attributes if item.key == NAME and item.value), self._name)
 
     def _fit(self, value: Json, limit: int) -> Json:
         fitted, markers = fit(value, limit)
@@ -252,37 +297,11 @@ class _CaseMapping:
         return fitted
 
     def _note(self, remark: str, times: int = 1) -> None:
-        self._notes[remark] = self._notes.get(remark, 0) + times
+        self.notes[remark] = self.notes.get(remark, 0) + times
 
 
-class _Steps:
-    """Appends the steps one event gives rise to, all with its stage, time and actor."""
-
-    def __init__(self, steps: list[Step], stage_id: str, activity: str, at: datetime | None, actor: Actor | None) -> None:
-        self._steps = steps
-        self._stage_id = stage_id
-        self._activity = activity
-        self._at = at.isoformat() if at else None
-        self._actor = actor
-
-    def stage(self, change: str, *, at: datetime | None = None, **fields: Any) -> None:
-        step: Step = {"type": f"stage:{change}", "id": self._stage_id}
-        if change == "started":
-            step["name"] = self._activity
-        step.update({name: value for name, value in fields.items() if value is not None})  # type: ignore[typeddict-item]  # result, error
-        self._steps.append(self._stamped(step, at))
-
-    def add(self, annotation: Step) -> None:
-        annotation["scope"] = "stage"
-        annotation["scope_id"] = annotation["stage_id"] = self._stage_id
-        self._steps.append(self._stamped(annotation, None))
-
-    def _stamped(self, step: Step, at: datetime | None) -> Step:
-        if when := at.isoformat() if at else self._at:
-            step["at"] = when
-        if self._actor:
-            step["actor"] = self._actor
-        return step
+def _first(attributes: list[Attribute]) -> dict[str, Attribute]:
+    return {attribute.key: attribute for attribute in reversed(attributes)}
 
 
 def _text(given: dict[str, Attribute], key: str) -> str | None:
@@ -290,18 +309,22 @@ def _text(given: dict[str, Attribute], key: str) -> str | None:
     return found.value if found and found.value and found.value.strip() else None
 
 
-def _lasting(events: list[dict[str, Json]]) -> set[str]:
-    """The attributes that are carried from event to event, and change now and then: facts about the case.
+def _typed(values: dict[str, Json], key: str) -> bool:
+    types = values.get("@types")
+    return isinstance(types, dict) and key in types
 
-    One that changes at more than half of the events that have it is a measurement of each event,
-    and is left in that event's result.
-    """
-    seen: dict[str, list[Json]] = {}
-    for values in events:
-        for key, value in values.items():
-            seen.setdefault(key, []).append(value)
-    return {
-        key
-        for key, values in seen.items()
-        if 2 * sum(a != b for a, b in zip(values, values[1:], strict=False)) <= len(values) - 1
-    }
+
+def _finer(attribute: Attribute) -> bool:
+    """Whether a time is finer than the microseconds Postgres keeps: then it stays among the attributes as it is."""
+    return (
+        attribute.key == TIME
+        and len((attribute.value or "").partition(".")[2].rstrip("Zz").split("+")[0].split("-")[0]) > 6
+    )
+
+
+def _stamped(step: Step, at: datetime | None, actor: Actor | None) -> Step:
+    if at:
+        step["at"] = at.isoformat()
+    if actor:
+        step["actor"] = actor
+    return step

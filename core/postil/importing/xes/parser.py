@@ -17,7 +17,7 @@ CASE_BYTES = 32 * 1024 * 1024
 CASE_EVENTS = 100_000
 TAG_BYTES = 8 * 1024 * 1024
 HEADER_BYTES = 32 * 1024 * 1024
-DEPTH = 64
+DEPTH = 30
 
 _Parent = Log | Case | Event | Attribute | None
 
@@ -64,7 +64,9 @@ class LogParser:
             yield from self._take()
             raise self._broken(error, chunk, fed) from None
         except (ValueError, LookupError) as error:  # an encoding neither expat nor Python can read piecewise
-            raise self.malformed(f"The encoding cannot be read: {error}.", "Save the file as UTF-8.") from None
+            raise self.malformed(
+                f"The encoding cannot be read: {error}.", "Save the file as UTF-8."
+            ) from None
         except MalformedInput:
             yield from self._take()
             raise
@@ -83,11 +85,16 @@ class LogParser:
 
     def _stay_bounded(self, fed: int) -> None:
         if fed - max(self._parser.CurrentByteIndex, 0) > TAG_BYTES:
-            raise self.malformed(f"One tag is longer than {TAG_BYTES:,} bytes.", "No event log has such a value: check the file.")
+            raise self.malformed(
+                f"One tag is longer than {TAG_BYTES:,} bytes.",
+                "No event log has such a value: check the file.",
+            )
         if self._case and not self._case.flaw and fed - self._case_byte > CASE_BYTES:
             self._spoil(f"The case is larger than {CASE_BYTES:,} bytes")
         if self._header and fed > HEADER_BYTES:
-            raise self.malformed(f"No trace within the first {HEADER_BYTES:,} bytes.", "Check that the file is an event log.")
+            raise self.malformed(
+                f"No trace within the first {HEADER_BYTES:,} bytes.", "Check that the file is an event log."
+            )
 
     def _spoil(self, problem: str, line: int | None = None) -> None:
         """Mark the open case unusable and let go of what it holds."""
@@ -100,15 +107,21 @@ class LogParser:
     def _broken(self, error: expat.ExpatError, chunk: bytes, fed: int) -> MalformedInput:
         where = f"line {error.lineno:,}, column {error.offset + 1:,}"
         byte = chunk[self._parser.ErrorByteIndex - (fed - len(chunk)) :][:1] if chunk else b""
-        if error.code == 3 or not self._seen_log and not chunk:
-            problem, advice = "The file ends before </log>", "It was cut off: fetch it again; the import completes what is missing."
+        if error.code == 3 or (not self._seen_log and not chunk):
+            problem, advice = (
+                "The file ends before </log>",
+                "It was cut off: fetch it again; the import completes what is missing.",
+            )
             if not fed:
                 problem, advice = "The file is empty", "Check the file."
         elif byte >= b"\x80" and error.code == 4:
             problem = f"The byte 0x{byte.hex()} does not belong to the encoding the file declares (UTF-8, if it declares none)"
             advice = 'Correct the first line, as in <?xml version="1.0" encoding="ISO-8859-1"?>, or convert the file.'
         else:
-            problem, advice = f"The XML is broken: {expat.ErrorString(error.code)}", "Correct it there and import again."
+            problem, advice = (
+                f"The XML is broken: {expat.ErrorString(error.code)}",
+                "Correct it there and import again.",
+            )
         return MalformedInput(self._path, where, f"{problem}.", advice=advice)
 
     def _doctype(self, *_: object) -> None:
@@ -120,13 +133,19 @@ class LogParser:
     # Tags
 
     def _start(self, tag: str, given: dict[str, str]) -> None:
-        tag = tag.rpartition(":")[2]
+        if ":" in tag:  # whatever prefix the file gives the standard's namespace
+            tag = tag.rpartition(":")[2]
         if len(self._open) >= DEPTH:
-            raise self.malformed(f"Tags are nested more than {DEPTH} deep.", "Check the file: attributes nest a few levels at most.")
+            raise self.malformed(
+                f"Tags are nested more than {DEPTH} deep.",
+                "Check the file: attributes nest a few levels at most.",
+            )
         if tag in TYPES:
             self._open.append(self._start_attribute(tag, given))
         elif not self._open and tag != "log":
-            raise self.malformed(f"This is no event log: its root is <{tag}>, not <log>.", "Check that the file is XES.")
+            raise self.malformed(
+                f"This is no event log: its root is <{tag}>, not <log>.", "Check that the file is XES."
+            )
         elif start := self._starts.get(tag):
             self._open.append(start(given))
         elif "key" in given and isinstance(self._open[-1], Event | Case):
@@ -134,7 +153,7 @@ class LogParser:
         else:
             self._open.append(None)
 
-    def _end(self, tag: str) -> None:
+    def _end(self, _tag: str) -> None:
         ended = self._open.pop()
         if isinstance(ended, Case):
             self._done.append(ended)
@@ -151,7 +170,12 @@ class LogParser:
         attribute = Attribute(tag, key, given.get("value"))
         # What nobody will read is not kept: memory must not grow with a spoiled case, or with what follows the cases.
         if not self._case.flaw if self._case else self._header:
-            (parent.children if isinstance(parent, Attribute) else parent.attributes).append(attribute)
+            if not isinstance(parent, Attribute):
+                parent.attributes.append(attribute)
+            elif parent.children is None:
+                parent.children = [attribute]
+            else:
+                parent.children.append(attribute)
         return attribute
 
     def _start_log(self, given: dict[str, str]) -> Log:
@@ -169,7 +193,12 @@ class LogParser:
         event = Event(self._parser.CurrentLineNumber)
         if self._case is None:
             self._header = False
-            self._done.append(Case(event.line, flaw=(event.line, "The event stands outside of any trace, so it belongs to no case")))
+            self._done.append(
+                Case(
+                    event.line,
+                    flaw=(event.line, "The event stands outside of any trace, so it belongs to no case"),
+                )
+            )
         elif not self._case.flaw:
             self._case.events.append(event)
             if len(self._case.events) > CASE_EVENTS:

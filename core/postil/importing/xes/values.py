@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
@@ -25,15 +26,24 @@ _INT = re.compile(r"[+-]?\d{1,1000}")
 _FLOAT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _NO_NUMBER = {"NaN", "INF", "+INF", "-INF", "Infinity", "-Infinity", "nan", "inf", "-inf"}
 _BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
-_PLAIN = {"string", "int", "float", "boolean"}
 
 
-def as_object(attributes: list[Attribute]) -> dict[str, Json]:
+def as_object(attributes: Iterable[Attribute]) -> dict[str, Json]:
     """The attributes as one JSON object. Raises `BadValue` naming the key whose value is not what its type says."""
     found: dict[str, Json] = {}
     types: dict[str, Json] = {}
     repeated: set[str] = set()
     for attribute in attributes:
+        if (
+            attribute.type == "string"
+            and not attribute.children
+            and attribute.key not in found
+            and attribute.key[:1] != "@"
+        ):
+            found[attribute.key] = attribute.value  # most attributes are this simple
+            if attribute.value is None:
+                types[attribute.key] = "string"
+            continue
         key = f"@{attribute.key}" if attribute.key.startswith("@") else attribute.key
         value, kind = as_json(attribute)
         if key in found and key not in repeated:
@@ -59,9 +69,9 @@ def as_json(attribute: Attribute) -> tuple[Json, str | None]:
     """An attribute's value, and its type where the JSON alone does not tell it."""
     kind = attribute.type
     if kind == "list":
-        return [as_object([child]) for child in attribute.children], None
+        return [as_object([child]) for child in attribute.children or ()], None
     if kind == "container":
-        return as_object(attribute.children), "container"
+        return as_object(attribute.children or ()), "container"
     value, named = _scalar(attribute)
     if attribute.children:
         return {"@value": value, **as_object(attribute.children)}, named
@@ -105,7 +115,9 @@ def instant(attribute: Attribute, zone: ZoneInfo | None) -> datetime:
     if offset is not None:
         return local.replace(tzinfo=timezone(offset))
     if zone is None:
-        raise BadValue(f"{attribute.key} {attribute.value!r} has no time zone; say which it is, as in --timezone Europe/Rome")
+        raise BadValue(
+            f"{attribute.key} {attribute.value!r} has no time zone; say which it is, as in --timezone Europe/Rome"
+        )
     return local.replace(tzinfo=zone)
 
 
@@ -114,7 +126,7 @@ def _fields(attribute: Attribute) -> tuple[datetime, timedelta | None]:
     match = _DATE.fullmatch(value)
     if not match:
         raise _bad(attribute, "a date and time (as in 2026-01-02T03:04:05.678+01:00)")
-    year, month, day, hour, minute, second, fraction, _zulu, sign, hours, minutes = match.groups()
+    year, month, day, hour, minute, second, fraction, zulu, sign, hours, minutes = match.groups()
     try:
         # xs:dateTime calls the end of a day 24:00:00.
         end_of_day = (hour, minute, second) == ("24", "00", "00") and not (fraction or "").strip("0")
@@ -125,18 +137,22 @@ def _fields(attribute: Attribute) -> tuple[datetime, timedelta | None]:
         )  # fmt: skip
         if end_of_day:
             moment += timedelta(days=1)
-        if not 1 < moment.year < 9999:
-            raise ValueError("year out of range")
-        if sign is None:
-            return moment, timedelta(0) if match.group(8) else None
-        offset = timedelta(hours=int(hours), minutes=int(minutes or 0))
-        if offset > timedelta(hours=14):
-            raise ValueError("a zone is at most 14 hours off")
+        offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
     except (ValueError, OverflowError) as error:
         raise _bad(attribute, f"a date that exists ({error})") from None
+    if not 1 < moment.year < 9999:  # a margin, so that it can be told in any zone
+        raise _bad(attribute, "a date of the years 2 to 9998")
+    if offset > timedelta(hours=14):
+        raise _bad(attribute, "a date with a zone (they are at most 14 hours off)")
+    if sign is None:
+        return moment, offset if zulu else None
     return moment, offset if sign == "+" else -offset
 
 
 def _bad(attribute: Attribute, wanted: str) -> BadValue:
-    shown = attribute.value if attribute.value is None or len(attribute.value) <= 60 else f"{attribute.value[:60]}…"
+    shown = (
+        attribute.value
+        if attribute.value is None or len(attribute.value) <= 60
+        else f"{attribute.value[:60]}…"
+    )
     return BadValue(f"{attribute.key} {shown!r} is not {wanted}")
