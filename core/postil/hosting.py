@@ -128,8 +128,12 @@ class _RunPlans:
             stage_id = name if self.stages[name] == 1 else f"{name}~{self.stages[name]}"
         return _StagePlans(self.tenant, self.id, name, stage_id, actor or self.opening.actor)
 
-    def ask(self, prompt: str, to: str | None, kind: str, timeout: float | None) -> Plan[Json]:
-        asked: Part = yield journal.ask(self.tenant, self.id, prompt, to=to, kind=kind)
+    def ask(
+        self, prompt: str, to: str | None, kind: str, interaction_id: str | None, timeout: float | None
+    ) -> Plan[Json]:
+        asked: Part = yield journal.ask(
+            self.tenant, self.id, prompt, to=to, kind=kind, interaction_id=interaction_id
+        )
         wait, until = _FIRST_POLL, None if timeout is None else time.monotonic() + timeout
         while True:
             state: str
@@ -272,13 +276,20 @@ class HostedRun:
         return HostedStage(self._plans.stage(name, stage_id, actor), self.perform)
 
     def ask(
-        self, prompt: str, *, to: str | None = None, kind: str = "approval", timeout: float | None = None
+        self,
+        prompt: str,
+        *,
+        to: str | None = None,
+        kind: str = "approval",
+        interaction_id: str | None = None,
+        timeout: float | None = None,
     ) -> Json:
         """Suspend the run on a question until somebody answers it on the page, the command line, or in SQL; returns the answer.
 
+        With an `interaction_id` of one's own, asking again (after a lost connection, say) waits for the same answer.
         Raises `RunCancelled` if it is withdrawn or the run cancelled, TimeoutError after `timeout` seconds.
         """
-        return drive(self._plans.ask(prompt, to, kind, timeout), self.perform)
+        return drive(self._plans.ask(prompt, to, kind, interaction_id, timeout), self.perform)
 
     def complete(self, result: Json) -> None:
         """Say what the run's result is; it is stored when the run ends."""
@@ -336,10 +347,13 @@ class AsyncHostedRun:
         *,
         to: str | None = None,
         kind: str = "approval",
+        interaction_id: str | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 (recorded as withdrawn)
     ) -> Json:
         """Suspend the run on a question until somebody answers it, as `HostedRun.ask` does."""
-        return await drive_async(self._plans.ask(prompt, to, kind, timeout), self.perform)
+        return await drive_async(
+            self._plans.ask(prompt, to, kind, interaction_id, timeout), self.perform
+        )
 
     def complete(self, result: Json) -> None:
         """Say what the run's result is; it is stored when the run ends."""
