@@ -1,0 +1,18 @@
+"""The audit log: what was published, kept in files that show every later change.
+
+One log per Kafka partition, each a directory::
+
+    00000000000000000000.ndjson   a segment, named by its first record: the exact bytes of each message, a line each
+    00000000000000000000.leaves   the RFC 6962 leaf hash of each of its records, 32 bytes each
+    manifest.ndjson               a hash-chained entry per durable batch: size, offsets, byte range, Merkle root
+    index.sqlite                  a cache: last run_seq per run; rebuilt from the files whenever it disagrees
+    lock                          held by the one process that writes
+
+Order of effects: record bytes, then the manifest's entry, then Kafka's offset, each durable before the next.
+What is written is a function of what Kafka delivers: segments hold a fixed count of records and know no clock,
+so reading the same topic again makes the same segments; only the manifest tells how the records came in batches.
+
+What the chain cannot show: it is not signed yet, so whoever can write all the files can write a whole new history,
+and can cut off the end, leaving a shorter log that is sound in itself. `postil verify` finds both,
+because Postgres and Kafka still know the events.
+"""

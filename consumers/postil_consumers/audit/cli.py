@@ -1,0 +1,122 @@
+"""`postil consume audit` and `postil audit verify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from postil.cli.console import err, exit_with, out, print_json
+
+
+def register(consume: typer.Typer, audit: typer.Typer) -> None:
+    """Add the commands."""
+    consume.command("audit")(consume_audit)
+    audit.command("verify")(verify)
+
+
+def consume_audit() -> None:
+    """Write every event to the audit log, until stopped.
+
+    Resumes where the audit log ends, whatever the consumer group says. Prints `ready` once it reads.
+    """
+    import socket
+    from hashlib import sha256
+
+    from postil.settings import load_settings
+    from postil_consumers.audit.sink import AuditSink
+    from postil_consumers.health import HealthFile
+    from postil_consumers.kafka import KafkaSource
+    from postil_consumers.postgres import PostgresGaps
+    from postil_consumers.process import run_until_stopped
+    from postil_consumers.runner import Runner
+
+    settings = load_settings()
+    client, url = settings.kafka_client(), settings.require_database_url()
+    audit_dir = settings.audit_path.absolute()
+    sink = AuditSink(audit_dir)
+    try:
+        # The same directory is the same member: restarted, it has its partitions back at once.
+        member = sha256(f"{socket.gethostname()}:{audit_dir}".encode()).hexdigest()[:16]
+        source = KafkaSource(client, settings.kafka_topic, "postil.audit", instance=f"audit-{member}")
+        run_until_stopped(
+            Runner(source, sink, PostgresGaps(url), report=HealthFile(audit_dir / "health.json"))
+        )
+    finally:
+        sink.shutdown()
+
+
+def verify(
+    directory: Annotated[
+        Path | None,
+        typer.Argument(metavar="DIR", help="Audit directory, or one log in it (default: POSTIL_AUDIT_DIR)."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+) -> None:
+    """Check the audit log's files alone, without Kafka or Postgres.
+
+    Exit 0: sound. 1: tampered with; every place is named. 2: could not be checked.
+
+    Not signed yet: a log rewritten as a whole, or cut off at its end together with its run index, is sound in itself.
+    `postil verify` compares with Postgres and finds both.
+    """
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from postil.settings import load_settings
+    from postil_consumers.audit.verifier import logs_in, size_of, verify_log
+
+    logs = logs_in(directory or load_settings().audit_path)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
+        task = progress.add_task("audit log", total=sum(map(size_of, logs)))
+        reports = [verify_log(log, advance=lambda read: progress.advance(task, read)) for log in logs]
+    tampered = sum(len(report.findings) for report in reports)
+    if as_json:
+        print_json(
+            {
+                "sound": not tampered,
+                "records": sum(report.records for report in reports),
+                "findings": tampered,
+                "logs": [
+                    {
+                        "log": report.name,
+                        "records": report.records,
+                        "dead_letters": report.dead_letters,
+                        "entries": report.entries,
+                        "segments": report.segments,
+                        "uncovered_bytes": report.uncovered,
+                        "findings": [
+                            {"kind": found.kind, "what": found.what, **found.place}
+                            for found in report.findings
+                        ],
+                        "unlisted": report.findings.unlisted,
+                    }
+                    for report in reports
+                ],
+            }
+        )
+        exit_with(1 if tampered else 0)
+    width = max(len(report.name) for report in reports)
+    for report in reports:
+        out.print(
+            f"  {report.name:<{width}}  {report.records:>12,} records in {report.entries:,} entries, "
+            + (f"{len(report.findings):,} findings" if report.findings else "chain sound"),
+            markup=False,
+        )
+        if report.dead_letters:
+            out.print(f"  {'':<{width}}  {report.dead_letters:>12,} of them dead letters", markup=False)
+        if report.uncovered:
+            out.print(
+                f"  {'':<{width}}  {report.uncovered:>12,} bytes after the last entry, not covered yet",
+                markup=False,
+            )
+    for report in reports:
+        for found in report.findings:
+            out.print(f"  {found}", markup=False, style="red")
+        if report.findings.unlisted:
+            out.print(f"  {report.name}: and {report.findings.unlisted:,} more", markup=False, style="red")
+    if tampered:
+        out.print("  TAMPERED", style="bold red")
+        exit_with(1)
+    out.print("  sound", style="bold green")

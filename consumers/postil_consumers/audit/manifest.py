@@ -1,0 +1,159 @@
+"""The manifest's entries: what they say, their one form as bytes, and the chain that ties them; pure.
+
+An entry is one line of canonical JSON (RFC 8785: sorted keys, no spaces; all text here is ASCII).
+`hash` is the SHA-256 of that line without its hash; `prev` is the hash of the entry before.
+"""
+
+from __future__ import annotations
+
+import string
+from dataclasses import dataclass, fields
+from hashlib import sha256
+from typing import Any, ClassVar, TypeAlias, cast
+
+import orjson
+
+FORMAT = "postil-audit/1"
+NO_HASH = "0" * 64
+"""What the first entry calls the entry before it."""
+
+
+class InvalidEntryError(ValueError):
+    """The line is no entry, or not in its one form, or not what its hash says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """The first entry: whose log this is, and how many records a full segment holds."""
+
+    type: ClassVar[str] = "open"
+    topic: str
+    partition: int
+    segment_records: int
+    format: str = FORMAT
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Records that became durable together.
+
+    They are numbered `first` up to `size` (not included), and lie in `segment` from byte `begin` to byte `end`.
+    `leaves` is the SHA-256 of their leaf hashes in a row, `root` the Merkle root of the whole log up to here.
+    `next_offset` is the Kafka offset to read next, in the topic whose id was `topic_id`.
+    """
+
+    type: ClassVar[str] = "commit"
+    segment: str
+    first: int
+    size: int
+    begin: int
+    end: int
+    dead_letters: int
+    first_offset: int
+    next_offset: int
+    topic_id: str
+    leaves: str
+    root: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """A segment is full and never changes again; `frontier` holds the complete subtrees of the log up to here."""
+
+    type: ClassVar[str] = "seal"
+    segment: str
+    first: int
+    size: int
+    bytes: int
+    frontier: tuple[str, ...]
+
+
+Entry: TypeAlias = Open | Commit | Seal
+_TYPES: dict[str, type[Entry]] = {kind.type: kind for kind in (Open, Commit, Seal)}
+_HEX = frozenset(string.hexdigits.lower())
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An entry in its place in the chain: its number from 0, the hash before it and its own."""
+
+    number: int
+    prev: str
+    hash: str
+    entry: Entry
+
+
+def segment_name(first: int) -> str:
+    """The file of the segment whose first record is `first`; names sort as the records do."""
+    return f"{first:020}.ndjson"
+
+
+def leaves_name(segment: str) -> str:
+    """The file of a segment's leaf hashes."""
+    return segment.removesuffix(".ndjson") + ".leaves"
+
+
+def encode(entry: Entry, number: int, prev: str) -> tuple[bytes, str]:
+    """The entry's line, its end included, and its hash."""
+    said: dict[str, Any] = {field.name: getattr(entry, field.name) for field in fields(entry)}
+    said |= {"type": entry.type, "entry": number, "prev": prev}
+    digest = sha256(_canonical(said)).hexdigest()
+    return _canonical(said | {"hash": digest}) + b"\n", digest
+
+
+def decode(line: bytes) -> Link:
+    """Read one line without its end; any other byte than `encode` wrote raises `InvalidEntryError`."""
+    try:
+        parsed: Any = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise InvalidEntryError(f"not JSON ({error})") from None
+    if not isinstance(parsed, dict) or _canonical(parsed) != line:
+        raise InvalidEntryError("not in canonical form")
+    said = cast("dict[str, Any]", parsed)
+    digest = said.pop("hash", None)
+    if sha256(_canonical(said)).hexdigest() != digest:
+        raise InvalidEntryError("its content does not match its hash")
+    number, prev = said.pop("entry", None), said.pop("prev", None)
+    kind = _TYPES.get(said.pop("type", None))
+    if kind is None or not isinstance(number, int) or not isinstance(prev, str):
+        raise InvalidEntryError("of an unknown type; a newer version may have written it")
+    if isinstance(said.get("frontier"), list):
+        said["frontier"] = tuple(said["frontier"])
+    try:
+        entry = kind(**said)
+    except TypeError:
+        raise InvalidEntryError("its attributes are not those of its type") from None
+    _check(entry)
+    return Link(number, prev, digest, entry)
+
+
+def _check(entry: Entry) -> None:
+    """The hash vouches for the bytes, this for what readers rely on: types, and names that are files in this directory."""
+    for field in fields(entry):
+        value = getattr(entry, field.name)
+        if field.type == "int" and (not isinstance(value, int) or value < 0):
+            raise InvalidEntryError(f"{field.name} is not a number from 0")
+        if field.type == "str" and not isinstance(value, str):
+            raise InvalidEntryError(f"{field.name} is not text")
+    if isinstance(entry, Open) and entry.segment_records < 1:
+        raise InvalidEntryError("a segment holds at least one record")
+    if isinstance(entry, Seal) and not all(
+        isinstance(node, str) and _is_hash(node) for node in entry.frontier
+    ):
+        raise InvalidEntryError("frontier is no list of hashes")
+    if isinstance(entry, Commit) and not (_is_hash(entry.leaves) and _is_hash(entry.root)):
+        raise InvalidEntryError("leaves or root is no hash")
+    if not isinstance(entry, Open) and not (
+        len(entry.segment) == len(segment_name(0))
+        and entry.segment[:20].isdigit()
+        and entry.segment.endswith(".ndjson")
+    ):
+        raise InvalidEntryError("segment is no name of one")
+
+
+def _is_hash(text: str) -> bool:
+    return len(text) == len(NO_HASH) and _HEX.issuperset(text)
+
+
+def _canonical(value: Any) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)

@@ -1,0 +1,41 @@
+"""Checks, along a log, that each run's numbers go 1, 2, 3 … with none left out and none twice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from postil_consumers.audit.records import is_dead_letter
+from postil_consumers.contract import locate, locate_slowly
+from postil_consumers.findings import Findings
+
+
+class SequenceCheck:
+    """Remembers the last number of every run of one log."""
+
+    def __init__(self, log: str, findings: Findings) -> None:
+        self._log = log
+        self._findings = findings
+        self._last: dict[str, int] = {}
+        self.trusted = True
+        """False after damage: then a gap in a run is a consequence, and is not listed a second time."""
+
+    def see(self, segment: str, first: int, records: Sequence[bytes]) -> None:
+        """Take the next records of the log, the first of which has that number."""
+        last = self._last
+        for number, record in enumerate(records, first):
+            found = locate(record)
+            if found is None:
+                if is_dead_letter(record):
+                    continue
+                found = locate_slowly(record)
+                if found is None:
+                    self._note("the record is neither an event nor a dead letter", segment, number)
+                    continue
+            run, run_seq, _ = found
+            before = last.get(run, 0)
+            if run_seq != before + 1 and self.trusted:
+                self._note(f"run_seq {run_seq} follows {before}", segment, number, run)
+            last[run] = run_seq
+
+    def _note(self, what: str, segment: str, record: int, run: str | None = None) -> None:
+        self._findings.add("run_seq", what, log=self._log, segment=segment, record=record, run=run)

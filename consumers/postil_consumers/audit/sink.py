@@ -1,0 +1,166 @@
+"""The audit log as a sink: one `PartitionLog` and its run index per partition."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+import structlog
+
+from postil_consumers.audit import manifest
+from postil_consumers.audit.lock import DirectoryLock
+from postil_consumers.audit.log import SEGMENT_RECORDS, Line, PartitionLog, storage_failed
+from postil_consumers.audit.records import dead_letter_line, is_dead_letter
+from postil_consumers.audit.recovery import MANIFEST, damaged, lines
+from postil_consumers.audit.sqlite import INDEX, RunIndex
+from postil_consumers.contract import Event, Progress, identify
+from postil_consumers.errors import Unparseable
+from postil_consumers.failpoints import reach
+from postil_consumers.sink import Item, Partition, Record, Resume
+
+_REBUILD_STEP = 10_000
+
+log = structlog.get_logger("postil.audit")
+
+
+def log_directory(audit_dir: Path, topic: str, partition: int) -> Path:
+    """Where a partition's log is."""
+    return audit_dir / f"{topic}-{partition}"
+
+
+class AuditSink:
+    """Writes every message of a topic to the audit log, exactly once in effect.
+
+    The place to resume is the manifest's, which is written after the records and before Kafka's offset:
+    what a crash left out is read again, what it did not is dropped by the run_seq rule.
+    """
+
+    name = "audit"
+
+    def __init__(self, audit_dir: Path, *, segment_records: int = SEGMENT_RECORDS) -> None:
+        """Take the directory for this process. Raises `AuditLogLocked`, or `StorageFailed` where it cannot be used."""
+        self._dir = audit_dir
+        self._segment_records = segment_records
+        self._open: dict[Partition, tuple[PartitionLog, RunIndex]] = {}
+        try:
+            audit_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
+            self._lock = DirectoryLock(audit_dir)
+        except OSError as error:
+            raise storage_failed(audit_dir, error) from error
+
+    def open(self, partition: Partition) -> int | Resume:
+        """Repair the log's tail and bring the index up to it; answer the manifest's offset.
+
+        Raises `AuditLogDamaged` where the files contradict the manifest.
+        """
+        directory = log_directory(self._dir, partition.topic, partition.number)
+        with contextlib.ExitStack() as opened:
+            try:
+                directory.mkdir(parents=True, exist_ok=True, mode=0o750)
+                index = RunIndex(directory / INDEX)
+            except OSError as error:
+                raise storage_failed(directory, error) from error
+            opened.callback(index.close)
+            written = PartitionLog(
+                directory,
+                partition.topic,
+                partition.number,
+                segment_records=self._segment_records,
+                known=index.covered,
+            )
+            opened.callback(written.close)
+            try:
+                bring_up(index, written)
+            except OSError as error:
+                raise storage_failed(directory, error) from error
+            opened.pop_all()
+        self._open[partition] = written, index
+        state = written.state
+        if state.next_offset is None:
+            return Resume.OLDEST
+        if partition.topic_id and state.topic_id and partition.topic_id != state.topic_id:
+            # Another topic of the same name: offsets say nothing. Duplicates are dropped, gaps come from Postgres.
+            log.warning(
+                "the topic was created anew; reading all of it", partition=str(partition), was=state.topic_id
+            )
+            return Resume.OLDEST
+        return state.next_offset
+
+    def progress(self, partition: Partition) -> Progress:
+        """The run index."""
+        return self._open[partition][1]
+
+    def deliver(self, partition: Partition, items: Sequence[Item], next_offset: int) -> None:
+        """Records, manifest entry, then the index; the Kafka offset is the runner's, after this."""
+        if not items:
+            return  # only duplicates: reading them again costs less than an entry that says nothing
+        written, index = self._open[partition]
+        lines: list[Line] = []
+        events: list[Event] = []
+        for item in items:
+            if isinstance(item, Record):
+                events.append(item.event)
+                lines.append(Line(item.event.value, item.offset, False))
+            else:
+                lines.append(Line(dead_letter_line(item, partition), item.offset, True))
+        written.append(lines, next_offset, partition.topic_id)
+        index.apply(events, written.state.size, written.state.root)
+        reach("audit.index_updated")
+
+    def close(self, partition: Partition) -> None:
+        """Let go of the partition's log."""
+        opened = self._open.pop(partition, None)
+        if opened:
+            opened[0].close()
+            opened[1].close()
+
+    def shutdown(self) -> None:
+        """Let go of everything."""
+        for partition in list(self._open):
+            self.close(partition)
+        self._lock.close()
+
+
+def bring_up(index: RunIndex, written: PartitionLog) -> None:
+    """Make the index say what the files say: from where it stands if that is a place in this log, else from nothing."""
+    state = written.state
+    if index.covered == (state.size, state.root):
+        return
+    if not state.prefix_known or index.covered[0] > state.size:
+        log.warning("the run index is not this log's; building it anew", log=str(written.directory))
+        index.clear()
+    if state.size - index.covered[0] > _REBUILD_STEP:
+        log.info("reading the log to build its run index", log=str(written.directory), records=state.size)
+    size = index.covered[0]
+    events = _records_from(written, size)
+    while size < state.size:
+        step = list(islice(events, _REBUILD_STEP))
+        try:
+            found = [identify(line) for line in step if not is_dead_letter(line)]
+        except Unparseable as error:
+            raise damaged(
+                written.directory / MANIFEST,
+                f"after record {size} there is one that is no event: {error.what}.",
+            ) from None
+        if not step:
+            raise damaged(
+                written.directory / MANIFEST, f"it has {state.size:,} records, the segments {size:,}."
+            )
+        size += len(step)
+        # Before the last step the size stands for no place in the manifest: a crash here begins again.
+        root = state.root if size == state.size else ""
+        index.apply(found, size, root)
+
+
+def _records_from(written: PartitionLog, size: int) -> Iterator[bytes]:
+    """The log's records from a number on."""
+    per_segment = written.state.settings.segment_records
+    first = size - size % per_segment
+    while first < written.state.size:
+        path = written.directory / manifest.segment_name(first)
+        for number, (_, line) in enumerate(lines(path), first):
+            if number >= size:
+                yield line
+        first += per_segment

@@ -1,0 +1,236 @@
+"""The Kafka client: a consumer group with cooperative rebalancing and manual commits, as a `Source`."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import structlog
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka import Message as KafkaMessage
+from confluent_kafka.admin import AdminClient
+
+from postil_consumers.errors import Misconfigured, Transient
+from postil_consumers.sink import Partition, Resume
+from postil_consumers.source import Message
+
+BATCH_MESSAGES = 10_000
+BATCH_BYTES = 16 * 1024 * 1024
+_CHUNK = 1_000
+_TIMEOUT = 10.0
+
+log = structlog.get_logger("postil.kafka")
+
+_REFUSALS = {
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: "Grant READ on the topic.",
+    KafkaError.GROUP_AUTHORIZATION_FAILED: "Grant READ on the consumer group.",
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED: "Grant DESCRIBE on the cluster.",
+    KafkaError.SASL_AUTHENTICATION_FAILED: "Correct POSTIL_KAFKA_USERNAME and POSTIL_KAFKA_PASSWORD.",
+    KafkaError.UNSUPPORTED_SASL_MECHANISM: "Correct POSTIL_KAFKA_SASL_MECHANISM.",
+    KafkaError._AUTHENTICATION: "Correct POSTIL_KAFKA_USERNAME and POSTIL_KAFKA_PASSWORD.",
+    KafkaError._INVALID_ARG: "Correct the POSTIL_KAFKA_* settings.",
+    KafkaError.FENCED_INSTANCE_ID: "Another consumer took this one's place; run one per audit directory.",
+    KafkaError.INCONSISTENT_GROUP_PROTOCOL: "A foreign consumer uses this group; give it another.",
+    KafkaError.TOPIC_EXCEPTION: "Correct POSTIL_KAFKA_TOPIC.",
+}
+
+
+def translated(error: KafkaError, doing: str) -> Transient | Misconfigured:
+    """The typed error for the client's."""
+    what = f"Kafka: {doing}: {error.str()}"
+    if advice := _REFUSALS.get(error.code()):
+        return Misconfigured(what, advice=advice)
+    if error.fatal():
+        return Misconfigured(what, advice="Start the process again; report it if it comes back.")
+    return Transient(
+        what, advice="It is tried again until it works; check that the brokers run and can be reached."
+    )
+
+
+class KafkaSource:
+    """One member of one consumer group, reading one topic. See `Source`."""
+
+    def __init__(
+        self, client: Mapping[str, str], topic: str, group: str, *, instance: str | None = None
+    ) -> None:
+        """`client` are librdkafka's properties to connect with.
+
+        A member that is restarted under the same `instance` gets its partitions back at once,
+        instead of after the session of its dead predecessor has timed out.
+        """
+        self._topic = topic
+        self._group = group
+        self._client = dict(client)
+        self._partitions: dict[int, Partition] = {}
+        self._topic_id = ""
+        self._reachable = True
+        config: dict[str, Any] = {
+            **client,
+            "group.id": group,
+            "partition.assignment.strategy": "cooperative-sticky",
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "auto.offset.reset": "earliest",
+            "allow.auto.create.topics": False,
+            "fetch.wait.max.ms": 100,
+            # Backpressure: Kafka is the buffer, this process holds little more than a batch.
+            "queued.max.messages.kbytes": 2 * BATCH_BYTES // 1024,
+            "max.poll.interval.ms": 600_000,
+            "session.timeout.ms": 30_000,
+            "topic.metadata.refresh.interval.ms": 30_000,
+            "log_level": 0,
+            "error_cb": self._on_error,
+        }
+        if instance:
+            config["group.instance.id"] = instance
+        try:
+            self._consumer = Consumer(config)
+        except KafkaException as error:
+            raise Misconfigured(
+                f"Kafka: {error.args[0]}", advice="Correct the POSTIL_KAFKA_* settings."
+            ) from None
+
+    def start(
+        self,
+        assigned: Callable[[Sequence[Partition]], None],
+        revoked: Callable[[Sequence[Partition]], None],
+    ) -> None:
+        """Join the group once the topic is there; before that raises `Transient`, for the relay makes it."""
+        try:
+            topics = self._consumer.list_topics(self._topic, timeout=_TIMEOUT).topics
+            error = (
+                topics[self._topic].error
+                if self._topic in topics
+                else KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART)
+            )
+            if error is not None:
+                raise KafkaException(error)
+        except KafkaException as refused:
+            raise translated(refused.args[0], f"looking for topic {self._topic}") from None
+        self._topic_id = topic_id(self._client, self._topic)
+
+        def on_assign(consumer: Consumer, found: list[TopicPartition]) -> None:
+            consumer.incremental_assign(found)
+            consumer.pause(found)
+            for one in found:
+                self._partitions[one.partition] = Partition(self._topic, one.partition, self._topic_id)
+            assigned([self._partitions[one.partition] for one in found])
+
+        def on_revoke(consumer: Consumer, found: list[TopicPartition]) -> None:
+            revoked(
+                [self._partitions.pop(one.partition) for one in found if one.partition in self._partitions]
+            )
+            consumer.incremental_unassign(found)
+
+        self._consumer.subscribe([self._topic], on_assign=on_assign, on_revoke=on_revoke, on_lost=on_revoke)
+
+    def poll(self, timeout: float) -> Sequence[Message]:
+        """Wait for one message, then take what is there.
+
+        `Consumer.consume(n, t)` with t > 0 waits all of t unless n messages come: it would delay every quiet topic.
+        """
+        try:
+            first = self._consumer.poll(timeout)
+            if first is None:
+                return ()
+            found, taken = self._taken([first])
+            while found and len(found) < BATCH_MESSAGES and taken < BATCH_BYTES:
+                chunk = self._consumer.consume(_CHUNK, 0)
+                if not chunk:
+                    break
+                more, size = self._taken(chunk)
+                found += more
+                taken += size
+        except KafkaException as error:
+            raise translated(error.args[0], "reading") from None
+        return found
+
+    def _taken(self, messages: Sequence[KafkaMessage]) -> tuple[list[Message], int]:
+        found: list[Message] = []
+        size = 0
+        for message in messages:
+            error = message.error()
+            if error is not None:
+                self._on_error(error)
+                continue
+            partition = self._partitions.get(message.partition())  # pyright: ignore[reportArgumentType] (set where there is no error)
+            if partition is None:
+                continue  # revoked meanwhile
+            value = message.value()
+            size += len(value) if value is not None else 0
+            found.append(Message(partition, message.offset(), message.key(), value))  # type: ignore[arg-type] # set, and bytes, where there is no error
+        if found and not self._reachable:
+            self._reachable = True
+            log.info("kafka is back")
+        return found, size
+
+    def _on_error(self, error: KafkaError) -> None:
+        found = translated(error, "reading")
+        if isinstance(found, Misconfigured):
+            raise found
+        if self._reachable:
+            self._reachable = False
+            log.warning("kafka cannot be reached; waiting for it", error=error.str())
+
+    def resume(self, partition: Partition, at: int | Resume) -> None:
+        """Seek and go on."""
+        place = TopicPartition(partition.topic, partition.number)
+        try:
+            if at is Resume.COMMITTED:
+                committed = self._consumer.committed([place], timeout=_TIMEOUT)[0].offset
+                place.offset = committed if committed >= 0 else OFFSET_BEGINNING
+            else:
+                place.offset = OFFSET_BEGINNING if isinstance(at, Resume) else at
+            self._consumer.seek(place)
+            self._consumer.resume([place])
+        except KafkaException as error:
+            raise translated(error.args[0], f"going to offset {at} of {partition}") from None
+
+    def pause(self, partition: Partition) -> None:
+        """Silence it."""
+        with contextlib.suppress(KafkaException):  # one that is no longer ours is silent already
+            self._consumer.pause([TopicPartition(partition.topic, partition.number)])
+
+    def commit(self, offsets: Mapping[Partition, int], *, wait: bool = False) -> None:
+        """Commit; the sink's own record of where it is does not depend on it."""
+        places = [TopicPartition(p.topic, p.number, offset) for p, offset in offsets.items()]
+        if not places:
+            return
+        try:
+            self._consumer.commit(offsets=places, asynchronous=not wait)
+        except KafkaException as error:
+            log.debug("offsets were not committed", error=str(error.args[0]))
+
+    def lag(self, partition: Partition, next_offset: int) -> int | None:
+        """From the watermark that came with the last fetch."""
+        with contextlib.suppress(KafkaException):
+            marks = self._consumer.get_watermark_offsets(
+                TopicPartition(partition.topic, partition.number), cached=True
+            )
+            if marks and marks[1] >= 0:
+                return max(0, marks[1] - next_offset)
+        return None
+
+    def close(self) -> None:
+        """Leave the group, or, with an instance, keep its place for the restart."""
+        self._consumer.close()
+
+
+def topic_id(client: Mapping[str, str], topic: str) -> str:
+    """What tells this topic from a later one of the same name; "" where the brokers do not say."""
+    try:
+        admin = AdminClient({**client, "log_level": 0})
+        described = admin.describe_topics(TopicCollection([topic]), request_timeout=_TIMEOUT)[topic].result(
+            _TIMEOUT
+        )
+    except (KafkaException, TimeoutError):
+        return ""
+    return str(described.topic_id or "")

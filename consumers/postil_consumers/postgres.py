@@ -1,0 +1,75 @@
+"""The log in Postgres, asked for events that Kafka did not deliver."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psycopg
+
+from postil_consumers.errors import Misconfigured, Transient
+
+_PAGE = 1_000
+_CONNECT_SECONDS = 5
+
+# Each page is a transaction of its own with its limit set inside it: behind PgBouncer there is no session to set it in.
+_LIMIT = "set local statement_timeout = '30s'"
+_EVENTS = """
+select e.run_seq, postil.envelope(e) from postil.event e
+where e.tenant = %s and e.run_id = %s and e.run_seq between %s and %s
+order by e.run_seq limit %s
+"""
+
+
+class PostgresGaps:
+    """A `GapSource` on the log itself; connects when first asked, and again after an error."""
+
+    def __init__(self, url: str) -> None:
+        """`url` as psql takes it."""
+        self._url = url
+        self._connection: psycopg.Connection[tuple[int, str]] | None = None
+
+    def events(self, run: str, first: int, last: int) -> Iterator[bytes]:
+        """The run's events, a page at a time. Raises `Transient` while the database cannot answer."""
+        tenant, _, run_id = run.partition("/")
+        if "\0" in run:
+            return  # a text Postgres cannot hold, so it does not
+        while first <= last:
+            rows = self._page(tenant, run_id, first, last)
+            yield from (value.encode() for _, value in rows)
+            if len(rows) < _PAGE:
+                return
+            first = rows[-1][0] + 1
+
+    def _page(self, tenant: str, run_id: str, first: int, last: int) -> list[tuple[int, str]]:
+        try:
+            if self._connection is None or self._connection.closed:
+                self._connection = psycopg.connect(
+                    self._url, connect_timeout=_CONNECT_SECONDS, prepare_threshold=None
+                )
+            with self._connection.transaction():
+                self._connection.execute(_LIMIT)
+                return self._connection.execute(_EVENTS, (tenant, run_id, first, last, _PAGE)).fetchall()
+        except psycopg.Error as error:
+            self.close()
+            raise translated(error, f"reading events {first} to {last} of {tenant}/{run_id}") from error
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def translated(error: psycopg.Error, doing: str) -> Transient | Misconfigured:
+    """The typed error for the driver's: only what a person must change is not tried again."""
+    what = f"Postgres: {doing}: {str(error).strip() or type(error).__name__}"
+    sqlstate = error.sqlstate or ""
+    if sqlstate in {"3F000", "42P01", "42883"}:
+        return Misconfigured(what, advice="The schema is not there: run `postil migrate`.")
+    if sqlstate == "42501":
+        return Misconfigured(
+            what, advice="Grant this role USAGE on schema postil, SELECT on its tables, EXECUTE."
+        )
+    return Transient(
+        what, advice="It is tried again until it works; check POSTIL_DATABASE_URL and that the server runs."
+    )
