@@ -18,6 +18,7 @@ CASE_EVENTS = 100_000
 TAG_BYTES = 8 * 1024 * 1024
 HEADER_BYTES = 32 * 1024 * 1024
 DEPTH = 30
+INVALID_TOKEN = expat.errors.codes[expat.errors.XML_ERROR_INVALID_TOKEN]
 
 _Parent = Log | Case | Event | Attribute | None
 
@@ -33,7 +34,6 @@ class LogParser:
         self._case: Case | None = None
         self._case_byte = 0
         self._header = True
-        self._seen_log = False
         parser = self._parser = expat.ParserCreate()
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
@@ -107,14 +107,12 @@ class LogParser:
     def _broken(self, error: expat.ExpatError, chunk: bytes, fed: int) -> MalformedInput:
         where = f"line {error.lineno:,}, column {error.offset + 1:,}"
         byte = chunk[self._parser.ErrorByteIndex - (fed - len(chunk)) :][:1] if chunk else b""
-        if error.code == 3 or (not self._seen_log and not chunk):
-            problem, advice = (
-                "The file ends before </log>",
-                "It was cut off: fetch it again; the import completes what is missing.",
-            )
-            if not fed:
-                problem, advice = "The file is empty", "Check the file."
-        elif byte >= b"\x80" and error.code == 4:
+        if not fed:
+            problem, advice = "The file is empty", "Check the file."
+        elif not chunk:  # all was fed, and expat waits for more
+            problem = "The file ends before </log>"
+            advice = "It was cut off: fetch it again; the import completes what is missing."
+        elif byte >= b"\x80" and error.code == INVALID_TOKEN:
             problem = f"The byte 0x{byte.hex()} does not belong to the encoding the file declares (UTF-8, if it declares none)"
             advice = 'Correct the first line, as in <?xml version="1.0" encoding="ISO-8859-1"?>, or convert the file.'
         else:
@@ -179,7 +177,6 @@ class LogParser:
         return attribute
 
     def _start_log(self, given: dict[str, str]) -> Log:
-        self._seen_log = True
         self.log.version = given.get("xes.version", "")
         return self.log
 
