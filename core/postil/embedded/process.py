@@ -17,6 +17,7 @@ from postil.embedded.system_user import SystemUser
 
 LOG_LIMIT = 8 << 20
 POLL = 0.01
+FRAME = " \t─│╭╮╰╯"
 # What PostgreSQL, Java and Python say before they give up.
 TELLING = ("FATAL", "PANIC", "ERROR", "Error", "Exception", "error:")
 
@@ -129,10 +130,9 @@ def last_line(log: Path, start: int = 0) -> str:
     try:
         with log.open("rb") as file:
             file.seek(max(start, file.seek(0, os.SEEK_END) - 65536))
-            lines = [
-                line.strip() for line in file.read().decode("utf-8", "replace").splitlines() if line.strip()
-            ]
+            text = file.read().decode("utf-8", "replace")
     except OSError:
         return ""
+    lines = [line for raw in text.splitlines() if (line := raw.strip(FRAME)) and line != "Error"]
     telling = [line for line in lines if any(word in line for word in TELLING)]
     return (telling or lines or [""])[-1][:500]

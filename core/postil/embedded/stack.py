@@ -1,0 +1,248 @@
+"""The whole stack of one data directory: put together from settings, brought up, taken down."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import psutil
+
+from postil.embedded import jars, ports, record
+from postil.embedded.errors import EmbeddedError, PortBusy, missing_extra
+from postil.embedded.kafka import EmbeddedKafka
+from postil.embedded.memory_kafka import NOTICE, MemoryKafka
+from postil.embedded.parts import programs
+from postil.embedded.postgres import EmbeddedPostgres, postgres_version
+from postil.embedded.private import private_directory
+from postil.embedded.record import PartRecord, StackRecord
+from postil.embedded.supervisor import Server, Supervisor
+from postil.settings import Settings, load_settings
+
+STOP_TIMEOUT = 90.0
+
+
+class Reporter(Protocol):
+    """Where the progress of a start goes: a terminal, or a pipe to the terminal's process."""
+
+    def part(self, name: str, seen: PartRecord, seconds: float) -> None:
+        """A part's status changed, `seconds` after the start."""
+        ...
+
+    def download(self, done: int, total: int) -> None:
+        """So many bytes of the one-time download are here."""
+        ...
+
+    def ready(self, stack: StackRecord) -> None:
+        """Everything is ready."""
+        ...
+
+
+def run(settings: Settings, *, kafka: str, report: Reporter) -> None:
+    """Bring the stack up and keep it running until it is asked to end. `kafka`: ``embedded`` or ``memory``.
+
+    A part named by the settings (``POSTIL_DATABASE_URL``, ``POSTIL_KAFKA_BOOTSTRAP_SERVERS``) is used, not started.
+    Raises `EmbeddedError` where it cannot be brought up.
+    """
+    data_dir = settings.data_dir.absolute()
+    with record.ownership(data_dir):
+        record.end(record.leftovers(data_dir))  # of a supervisor that was killed
+        os.environ[record.MARK] = str(data_dir.resolve())
+        try:
+            supervisor = _supervisor(settings, data_dir, kafka, report)
+            supervisor.run(on_ready=lambda: report.ready(supervisor.stack))
+        finally:
+            record.forget(data_dir)
+
+
+def settings_to_start_with(data_dir: Path | None, **given: Any) -> Settings:
+    """The settings of a new stack: what a stack that was killed wrote down must not pass for servers of the user's own."""
+    settings = load_settings(data_dir=data_dir, **given)
+    if not record.is_owned(settings.data_dir):
+        record.forget(settings.data_dir)
+        settings = load_settings(data_dir=data_dir, **given)
+    return settings
+
+
+def down(data_dir: Path) -> bool:
+    """End the stack in `data_dir`, or what a killed supervisor left of it; return whether anything was there.
+
+    Raises `EmbeddedError` where it does not end.
+    """
+    data_dir = data_dir.absolute()
+    known = record.read(data_dir)
+    if record.is_owned(data_dir):
+        supervisor = record.process(known.pid, known.created) if known else None
+        if supervisor is None:
+            raise EmbeddedError(
+                f"A process holds {data_dir / record.LOCK_FILE}, but it is not the supervisor on record.",
+                advice="It may be starting just now: try again in a moment.",
+            )
+        supervisor.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + STOP_TIMEOUT
+        while record.is_owned(data_dir):
+            if time.monotonic() > deadline:
+                raise EmbeddedError(
+                    f"The stack in {data_dir} has not ended after {STOP_TIMEOUT:.0f} s.",
+                    advice=f"Its supervisor is process {supervisor.pid}; what hinders it is in {data_dir / 'logs'}.",
+                )
+            time.sleep(0.02)
+        return True
+    if not data_dir.exists():
+        return False
+    with record.ownership(data_dir):
+        left = record.leftovers(data_dir)
+        record.end(left)
+        servers = 0
+        if (data_dir / "kafka").exists():
+            servers += EmbeddedKafka(data_dir / "kafka").end_leftovers()
+        if (data_dir / "postgres").exists():
+            servers += EmbeddedPostgres(data_dir / "postgres").end_leftovers()
+        record.forget(data_dir)
+    return bool(left or servers)
+
+
+def _supervisor(settings: Settings, data_dir: Path, kafka: str, report: Reporter) -> Supervisor:
+    logs = private_directory(data_dir / "logs")
+    http_port = _http_port(settings)
+    stopping = threading.Event()
+
+    def download(done: int, total: int) -> None:
+        if stopping.is_set():
+            raise EmbeddedError(
+                "The download was interrupted.", advice="Start again: what has arrived is kept."
+            )
+        report.download(done, total)
+
+    servers: dict[str, Server] = {}
+    external: dict[str, PartRecord] = {}
+    connect: list[Callable[[], Mapping[str, Any]]] = []
+
+    if settings.database_url:
+        external["postgres"] = PartRecord("postgres", "external", message="yours (POSTIL_DATABASE_URL)")
+        url = settings.database_url
+        connect.append(lambda: {"database_url": url})
+        _migrate(url)
+    else:
+        postgres = EmbeddedPostgres(data_dir / "postgres")
+        connect.append(lambda: {"database_url": postgres.url})
+        servers["postgres"] = Server(
+            postgres,
+            PartRecord("postgres", "starting", postgres_version()),
+            lambda: _prepare_postgres(postgres, data_dir),
+        )
+
+    if settings.kafka_bootstrap_servers:
+        kafka = "external"
+        external["kafka"] = PartRecord("kafka", "external", message="yours (POSTIL_KAFKA_BOOTSTRAP_SERVERS)")
+        given = {name: value for name, value in settings.model_dump().items() if name.startswith("kafka_")}
+        connect.append(lambda: given)
+    elif kafka == "memory":
+        memory = MemoryKafka(data_dir / "kafka", topic=settings.kafka_topic)
+        connect.append(memory.settings)
+        servers["kafka"] = Server(memory, PartRecord("kafka", "starting", memory.version()), lambda: NOTICE)
+    else:
+        broker = EmbeddedKafka(data_dir / "kafka", progress=download)
+        connect.append(broker.settings)
+        servers["kafka"] = Server(
+            broker,
+            PartRecord("kafka", "starting", jars.kafka_version()),
+            lambda: _make_topic(settings, broker),
+        )
+
+    audit_dir = (settings.audit_dir or data_dir / "audit").absolute()
+    fixed: dict[str, Any] = {
+        "kafka_topic": settings.kafka_topic,
+        "kafka_partitions": settings.kafka_partitions,
+        "tenant": settings.tenant,
+        "data_dir": str(data_dir),
+        "audit_dir": str(audit_dir),
+        "http_host": settings.http_host,
+        "http_port": http_port,
+    }
+
+    def connected() -> dict[str, Any]:
+        found = dict(fixed)
+        for one in connect:
+            found |= one()
+        return {
+            name: value if isinstance(value, int) else str(value)
+            for name, value in found.items()
+            if value is not None
+        }
+
+    def environment() -> dict[str, str]:
+        return {f"POSTIL_{name.upper()}": str(value) for name, value in connected().items()}
+
+    me = psutil.Process()
+    stack = StackRecord(
+        pid=me.pid,
+        created=me.create_time(),
+        settings=fixed,
+        http_url=f"http://{settings.http_host}:{http_port}",
+        kafka=kafka,
+        processes=dict(external),
+    )
+    stack.write(data_dir)
+    children = programs(logs, environment)
+    for name, seen in external.items():
+        report.part(name, seen, 0.0)
+    return Supervisor(
+        data_dir=data_dir,
+        servers=servers,
+        programs=children,
+        stack=stack,
+        settings=connected,
+        report=report.part,
+        stopping=stopping,
+    )
+
+
+def _http_port(settings: Settings) -> int:
+    """The dashboard's port, seen to be free before anything is started."""
+    if settings.http_port == 0:
+        return ports.choose("The dashboard", None, settings.data_dir.absolute() / "http.port")
+    if not ports.is_free(settings.http_port, settings.http_host):
+        raise PortBusy(
+            f"Port {settings.http_port} of {settings.http_host} is taken, the dashboard cannot have it.",
+            advice="Stop its owner, or choose another: postil up --port N",
+        )
+    return settings.http_port
+
+
+def _prepare_postgres(postgres: EmbeddedPostgres, data_dir: Path) -> str:
+    postgres.wait_ready()
+    _migrate(postgres.url)
+    return f"data in {data_dir}"
+
+
+def _migrate(url: str) -> None:
+    from postil.postgres.migrate import migrate  # noqa: PLC0415 (0.4 s of imports, while the servers start)
+
+    migrate(url)
+
+
+def _make_topic(settings: Settings, broker: EmbeddedKafka) -> None:
+    """Make the topic where it is missing, so that no program meets a Kafka without it; never change one that is there."""
+    try:
+        from confluent_kafka import KafkaError, KafkaException  # noqa: PLC0415 (an extra)
+        from confluent_kafka.admin import AdminClient  # noqa: PLC0415 (as above)
+        from confluent_kafka.cimpl import NewTopic  # noqa: PLC0415 (as above)
+    except ModuleNotFoundError as missing:
+        raise missing_extra("confluent-kafka") from missing
+    client: Any = AdminClient(
+        {**settings.model_copy(update=broker.settings()).kafka_client(), "log_level": "0"}
+    )
+    topic = NewTopic(settings.kafka_topic, num_partitions=settings.kafka_partitions, replication_factor=1)
+    try:
+        client.create_topics([topic])[settings.kafka_topic].result(30)
+    except KafkaException as error:
+        if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+            raise EmbeddedError(
+                f"The topic {settings.kafka_topic} cannot be made: {error.args[0].str()}.",
+                advice=f"Kafka's log says more: {broker.log}",
+            ) from error
