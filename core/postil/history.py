@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar, cast, get_args
 
 from postil.errors import PostilError
+from postil.model import Actor
 
 T = TypeVar("T")
 
@@ -35,7 +36,7 @@ class InvalidQuery(PostilError):
 
 
 @dataclass(frozen=True, slots=True)
-class Json:
+class JsonText:
     """A JSON value exactly as the database holds it: nothing is rounded on its way through Python."""
 
     text: str
@@ -43,15 +44,6 @@ class Json:
     def load(self) -> Any:
         """Parse it into Python values."""
         return json.loads(self.text)
-
-
-@dataclass(frozen=True, slots=True)
-class By:
-    """Who did it, as recorded."""
-
-    kind: str
-    id: str
-    version: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +57,7 @@ class Run:
     head: int
     trigger_source: str
     trigger_action: str
-    actor: By | None
+    actor: Actor | None
     stages: int
     annotations: int
     pending: int
@@ -87,10 +79,10 @@ class RunDetail(Run):
     root_schedule_id: str | None
     tool_calls: int
     interactions: int
-    input: Json | None
-    result: Json | None
-    error: Json | None
-    metadata: Json | None
+    input: JsonText | None
+    result: JsonText | None
+    error: JsonText | None
+    metadata: JsonText | None
     recorded_at: datetime
 
 
@@ -102,9 +94,9 @@ class Stage:
     name: str
     status: str
     attempt: int
-    actor: By | None
-    result: Json | None
-    error: Json | None
+    actor: Actor | None
+    result: JsonText | None
+    error: JsonText | None
     started_at: datetime
     ended_at: datetime | None
 
@@ -121,10 +113,10 @@ class Annotation:
     group_id: str
     scope: str
     scope_id: str | None
-    actor: By | None
+    actor: Actor | None
     key: str
-    value: Json
-    payload: Json | None
+    value: JsonText
+    payload: JsonText | None
     recorded_at: datetime
 
 
@@ -138,10 +130,10 @@ class ToolCall:
     status: str
     attempt: int
     stage_id: str | None
-    actor: By | None
-    arguments: Json | None
-    result: Json | None
-    error: Json | None
+    actor: Actor | None
+    arguments: JsonText | None
+    result: JsonText | None
+    error: JsonText | None
     started_at: datetime
     ended_at: datetime | None
     duration_ms: float | None
@@ -158,8 +150,8 @@ class Interaction:
     status: str
     attempt: int
     stage_id: str | None
-    answer: Json | None
-    actor: By | None
+    answer: JsonText | None
+    actor: Actor | None
     asked_at: datetime
     ended_at: datetime | None
 
@@ -183,7 +175,7 @@ class LoggedEvent:
     attempt: int
     recorded_at: datetime
     created_at: datetime
-    data: Json
+    data: JsonText
 
 
 @dataclass(frozen=True, slots=True)

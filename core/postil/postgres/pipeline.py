@@ -13,15 +13,8 @@ _SQL = f"""
     with estimated as (
         select coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint as events
         from pg_inherits i join pg_class c on c.oid = i.inhrelid where i.inhparent = 'postil.event'::regclass
-    ), lagging as (
-        select pg_snapshot_xmin(lo) as xmin from postil.relay_lane order by 1 limit 1
     ), unpublished as (
-        select e.created_at
-        from postil.event e join postil.relay_lane l on l.lane = e.lane
-        where e.xid >= (select xmin from lagging)
-            and not pg_visible_in_snapshot(e.xid, l.lo)
-            and (l.after is null or e.position > l.after or not pg_visible_in_snapshot(e.xid, l.hi))
-        order by e.xid limit {TOTAL_CAP}
+        select created_at from postil.outbox limit {TOTAL_CAP}
     )
     select
         current_setting('server_version') as server,

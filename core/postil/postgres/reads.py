@@ -19,8 +19,7 @@ from postil.history import (
     COUNT_CAP,
     RUN_STATUSES,
     TOTAL_CAP,
-    By,
-    Json,
+    JsonText,
     Order,
     Page,
     Run,
@@ -31,6 +30,7 @@ from postil.history import (
     decode_cursor,
     encode_cursor,
 )
+from postil.model import Actor
 from postil.postgres.failures import translated
 
 T = TypeVar("T")
@@ -175,12 +175,14 @@ def taken(row: Row, *names: str) -> dict[str, Any]:
 
 def jsons(row: Row, *names: str) -> dict[str, Any]:
     """The named columns, read as JSON text."""
-    return {name: None if row[name] is None else Json(row[name]) for name in names}
+    return {name: None if row[name] is None else JsonText(row[name]) for name in names}
 
 
-def by(row: Row) -> By | None:
+def by(row: Row) -> Actor | None:
     """Who did it."""
-    return None if row["actor_kind"] is None else By(row["actor_kind"], row["actor_id"], row["actor_version"])
+    return (
+        None if row["actor_kind"] is None else Actor(row["actor_kind"], row["actor_id"], row["actor_version"])
+    )
 
 
 def literal(part: str) -> str:

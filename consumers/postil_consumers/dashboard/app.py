@@ -1,0 +1,95 @@
+"""Puts the parts together: one application for one database, one topic and one tenant."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+from collections.abc import AsyncGenerator, Collection
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Annotated
+
+from fastapi import FastAPI, Header
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from postil.settings import Settings
+from postil_consumers.dashboard import answer, api, resolve
+from postil_consumers.dashboard.database import Database
+from postil_consumers.dashboard.feed.hub import Hub
+from postil_consumers.dashboard.feed.tap import Tap
+from postil_consumers.dashboard.guard import Guard
+from postil_consumers.dashboard.health import Health
+from postil_consumers.dashboard.page import Pages
+
+
+def create_app(settings: Settings, *, hosts: Collection[str] = (), hub: Hub | None = None) -> FastAPI:
+    """The dashboard of `settings`; `hosts` are names it answers to besides localhost and IP addresses.
+
+    Starts although Postgres or Kafka are away; it shows that they are.
+    """
+    feed = hub or Hub()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        database = Database(settings.require_database_url())
+        tap = None
+        if settings.kafka_bootstrap_servers:
+            tap = Tap(
+                settings.kafka_client(),
+                settings.kafka_topic,
+                settings.tenant,
+                feed,
+                asyncio.get_running_loop(),
+            )
+            tap.start()
+        app.state.database, app.state.settings, app.state.tap = database, settings, tap
+        app.state.health = Health(settings, database, feed, tap)
+        try:
+            yield
+        finally:
+            feed.close()
+            if tap is not None:
+                tap.stop()
+                await asyncio.to_thread(tap.join, 5)
+            await database.close()
+
+    app = FastAPI(
+        title="Postil", version=version("postil"), lifespan=lifespan,
+        openapi_url="/api/openapi.json", docs_url=None, redoc_url=None,
+    )  # fmt: skip
+    app.add_middleware(Guard, hosts=hosts)
+    answer.install(app)
+    app.include_router(api.router)
+    app.include_router(resolve.router)
+
+    @app.get("/api/feed")
+    async def events(last_event_id: Annotated[str | None, Header(max_length=100)] = None) -> Response:
+        """Server-sent events: every event of the tenant from now on, or from after Last-Event-ID."""
+        return StreamingResponse(
+            feed.stream(last_event_id),
+            media_type="text/event-stream",
+            headers={"cache-control": "no-store", "x-accel-buffering": "no"},
+        )
+
+    @app.get("/api/pipeline")
+    async def pipeline(request: Request) -> Response:
+        """How far every part of the pipeline is."""
+        return answer.Answer(await request.app.state.health.now())
+
+    @app.get("/api/session")
+    async def session() -> Response:
+        """Whose dashboard this is: the tenant, and the name to propose for who answers a question."""
+        return answer.Answer({"tenant": settings.tenant, "user": user_name(), "version": version("postil")})
+
+    app.router.routes.append(Route("/{path:path}", Pages().answer, methods=["GET"]))
+    return app
+
+
+def user_name() -> str:
+    """The name of the user this server runs as: with the loopback check on, also the one who looks at it."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "user"

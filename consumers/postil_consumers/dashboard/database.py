@@ -1,0 +1,78 @@
+"""The dashboard's connection to Postgres: a small pool, bounded waits, one retry after a lost connection."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, TypeVar
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from postil.errors import Unavailable
+from postil.postgres import sqlalchemy_url
+from postil.postgres.failures import translated
+from postil.postgres.reads import Read, fetch_async
+
+T = TypeVar("T")
+
+PATIENCE = 10.0
+"""Seconds a question may take before the database counts as away."""
+
+
+class Database:
+    """Asks questions of one database; raises the typed errors of `postil.errors`, `Unavailable` above all."""
+
+    def __init__(self, url: str) -> None:
+        # Every question is one statement, so autocommit saves two round trips;
+        # no prepared statements, so that a pooler in transaction mode may stand in between.
+        self._engine = create_async_engine(
+            sqlalchemy_url(url),
+            isolation_level="AUTOCOMMIT",
+            pool_size=8,
+            max_overflow=0,
+            pool_timeout=5,
+            connect_args={
+                "connect_timeout": 3,
+                "prepare_threshold": None,
+                "application_name": "postil-dashboard",
+            },
+        )
+
+    async def ask(self, read: Read[T]) -> T:
+        """Answer `read`; a connection that died while idle is replaced without anybody noticing."""
+        try:
+            return await self._once(read)
+        except Unavailable:
+            return await self._once(read)
+
+    async def write(self, sql: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Run one write function, never twice, and return its row."""
+        try:
+            async with asyncio.timeout(PATIENCE), self._engine.connect() as connection:
+                return dict((await connection.execute(text(sql), parameters)).mappings().one())
+        except DBAPIError as error:
+            raise translated(error) from error
+        except (TimeoutError, PoolTimeout) as error:
+            raise _away() from error
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self._engine.dispose()
+
+    async def _once(self, read: Read[T]) -> T:
+        try:
+            async with asyncio.timeout(PATIENCE), self._engine.connect() as connection:
+                return await fetch_async(connection, read)
+        except DBAPIError as error:  # from connecting; fetch_async translates its own
+            raise translated(error) from error
+        except (TimeoutError, PoolTimeout) as error:
+            raise _away() from error
+
+
+def _away() -> Unavailable:
+    return Unavailable(
+        f"The database did not answer within {PATIENCE:.0f} s.",
+        advice="Look at its load with `postil doctor`.",
+    )

