@@ -65,7 +65,7 @@ begin
     end if;
     return postil._check_time((value #>> '{}')::timestamptz, field);
 exception
-    when datetime_field_overflow or invalid_datetime_format then
+    when datetime_field_overflow or invalid_datetime_format or invalid_time_zone_displacement_value then
         perform postil._refuse('PS017', format('%s is no time: %s', field, left(value::text, 60)), field);
 end
 $$;
@@ -96,6 +96,19 @@ begin
 end
 $$;
 
+-- More than 64 objects and arrays inside each other. One expression, so that it is inlined; so is the next.
+create or replace function postil._too_deep(value jsonb)
+returns boolean language sql immutable as $$
+    select jsonb_path_exists(value, 'strict $.**{64} ? (@.type() == "object" || @.type() == "array")')
+$$;
+
+-- jsonb keeps numbers of 131,072 digits, which the event's readers would take for infinity or refuse.
+-- Such a number is more than 308 bytes long: callers ask only where there are as many.
+create or replace function postil._has_huge_number(value jsonb)
+returns boolean language sql immutable as $$
+    select jsonb_path_exists(value, 'strict $.** ? (@.type() == "number" && (@ > 1.7976931348623157e308 || @ < -1.7976931348623157e308))')
+$$;
+
 -- Free-form JSON that is stored: inputs, results, arguments, errors, metadata, payloads.
 create or replace function postil._check_json(value jsonb, field text, max_bytes integer default 262144)
 returns void language plpgsql immutable as $$
@@ -109,13 +122,16 @@ begin
     if bytes > max_bytes then
         perform postil._refuse('PS006', format('%s has %s bytes of JSON, the limit is %s', field, bytes, max_bytes), field);
     end if;
-    if jsonb_path_exists(value, 'strict $.**{65}') then
+    if postil._too_deep(value) then
         perform postil._refuse('PS017', format('%s is nested deeper than 64 levels', field), field);
+    end if;
+    if bytes > 308 and postil._has_huge_number(value) then
+        perform postil._refuse('PS017', format('%s holds a number beyond the range of a double', field), field);
     end if;
 end
 $$;
 
 create or replace function postil._actor(kind text, id text, version text)
-returns jsonb language sql immutable as $$
+returns jsonb language sql stable as $$
     select case when kind is not null then jsonb_build_object('kind', kind, 'id', id, 'version', version) end
 $$;

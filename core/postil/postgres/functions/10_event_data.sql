@@ -1,13 +1,14 @@
 -- What an event says, built from the row stored and never from the input. Nulls are kept: null is a value.
 
+-- Declared stable, because jsonb_build_object is: only then does the planner inline it, and it is called for every event.
 create or replace function postil._annotation_data(a postil.annotation)
-returns jsonb language sql immutable as $$
+returns jsonb language sql stable as $$
     select jsonb_build_object(
-        'id', a.id, 'key', a.key, 'value', a.value, 'payload', a.payload,
-        'actor', case when a.actor_kind is not null
-                      then jsonb_build_object('kind', a.actor_kind, 'id', a.actor_id, 'version', a.actor_version) end,
-        'scope', a.scope, 'scope_id', a.scope_id, 'stage_id', a.stage_id, 'attempt', a.attempt, 'try', a.try,
-        'group_id', a.group_id, 'idempotency_key', a.idempotency_key)
+        'id', (a).id, 'key', (a).key, 'value', (a).value, 'payload', (a).payload,
+        'actor', case when (a).actor_kind is not null
+                      then jsonb_build_object('kind', (a).actor_kind, 'id', (a).actor_id, 'version', (a).actor_version) end,
+        'scope', (a).scope, 'scope_id', (a).scope_id, 'stage_id', (a).stage_id, 'attempt', (a).attempt, 'try', (a).try,
+        'group_id', (a).group_id, 'idempotency_key', (a).idempotency_key)
 $$;
 
 -- The input and the metadata never change, so only run:created carries them.

@@ -16,14 +16,14 @@ $$;
 -- The fault of a field that is not among the known ones.
 create or replace function postil._other_field(code text, item jsonb, known text[], thing text)
 returns text language sql immutable as $$
-    select code || '|' || name || '|' || name || ' is no field of ' || thing from jsonb_object_keys(item - known) name limit 1
+    select code || '|' || replace(name, '|', '/') || '|' || name || ' is no field of ' || thing from jsonb_object_keys(item - known) name limit 1
 $$;
 
 -- What is wrong with one item: 'SQLSTATE|field|message', or null where it is well formed.
 -- Called for every annotation: a chain of cheap tests, the costly ones behind a test that they can matter at all,
 -- and no subquery, so that the planner inlines it: a call of its own costs more than all the tests together.
 create or replace function postil._fault_in_annotation(item jsonb)
-returns text language sql immutable as $$
+returns text language sql stable as $$
     select case
         when jsonb_typeof(item) <> 'object' then 'PS005||an annotation is an object {key, value, …}'
         when jsonb_typeof(item -> 'key') is distinct from 'string' then 'PS005|key|an annotation needs a key'
@@ -55,24 +55,46 @@ returns text language sql immutable as $$
     end
 $$;
 
+-- One expression settles what most items are, a key and a small plain value: PL/pgSQL keeps it compiled for the session.
+create or replace function postil._plain_annotation(item jsonb)
+returns boolean language sql stable as $$
+    select jsonb_typeof(item) = 'object'
+       and jsonb_typeof(item -> 'key') = 'string' and length(item ->> 'key') <= 200
+       and item ->> 'key' ~ '^[a-z][a-z0-9_-]*(\.[a-z0-9_][a-z0-9_-]*)*$'
+       and item ? 'value' and jsonb_typeof(item -> 'value') not in ('object', 'array')
+       and coalesce(octet_length(item ->> 'value'), 0) <= 2700
+       and not postil._bad_number(item -> 'group')
+       and item - '{key,value,group}'::text[] = '{}'
+$$;
+
 create or replace function postil._check_annotations(items jsonb, field text)
-returns void language plpgsql immutable as $$
+returns void language plpgsql stable as $$
 declare
-    fault record;
+    item jsonb;
+    fault text;
 begin
     if jsonb_typeof(items) is distinct from 'array' then
         perform postil._refuse('PS005', format('%s must be an array of annotations', field), field);
     end if;
-    select i.n - 1 as n, postil._fault_in_annotation(i.item) as said into fault
-      from jsonb_array_elements(items) with ordinality i(item, n)
-     where postil._fault_in_annotation(i.item) is not null
-     order by i.n limit 1;
-    if found then
-        perform postil._refuse(
-            split_part(fault.said, '|', 1),
-            format('%s[%s]: %s', field, fault.n, substr(fault.said, length(split_part(fault.said, '|', 1)) + length(split_part(fault.said, '|', 2)) + 3)),
-            concat_ws('.', format('%s[%s]', field, fault.n), nullif(split_part(fault.said, '|', 2), '')));
-    end if;
+    for n in 0 .. jsonb_array_length(items) - 1 loop
+        item := items -> n;
+        if postil._plain_annotation(item) is not true then
+            fault := postil._fault_in_annotation(item);
+            if fault is not null then
+                perform postil._refuse_fault(fault, format('%s[%s]', field, n), format('%s[%s]: ', field, n));
+            end if;
+        end if;
+    end loop;
+end
+$$;
+
+-- Raise a fault of the form 'SQLSTATE|field|message' found at `place`.
+create or replace function postil._refuse_fault(fault text, place text, said_before text)
+returns void language plpgsql as $$
+declare
+    parts constant text[] := regexp_match(fault, '^([^|]*)\|([^|]*)\|(.*)$');
+begin
+    perform postil._refuse(parts[1], said_before || parts[3], concat_ws('.', place, nullif(parts[2], '')));
 end
 $$;
 
@@ -82,83 +104,72 @@ create or replace function postil.annotate(
     items jsonb,
     actor jsonb default null,
     stage_id text default null,
-    live boolean default false,
     recorded_at timestamptz default null,
-    context jsonb default null)
+    context jsonb default null,
+    live boolean default false)
 returns table (item integer, id uuid, run_seq bigint, created boolean)
 language plpgsql as $$
-declare
-    r postil.run;
-    n constant integer := case when jsonb_typeof(items) = 'array' then jsonb_array_length(items) end;
 begin
-    perform postil._check_annotations(items, 'items');
-    perform postil._check_context(context);
-    if n = 0 then
-        return;
-    end if;
-    r := postil._lock_run(tenant, run_id);
-    if live then
-        perform postil._refuse_ended(r);
-    end if;
-    return query select * from postil._annotate(r, items, actor, stage_id, recorded_at, context);
-end
-$$;
-
--- Store well-formed items on the locked run `r`.
-create or replace function postil._annotate(
-    r postil.run, items jsonb, default_actor jsonb, default_stage text, default_time timestamptz, context jsonb)
-returns table (item integer, id uuid, run_seq bigint, created boolean)
-language plpgsql as $$
-#variable_conflict use_column
-declare
-    fault record;
-    base bigint;
-begin
+    perform postil._check_session(tenant), postil._check_annotations(items, 'items'), postil._check_actor(actor, 'actor'),
+            postil._check_time(recorded_at, 'recorded_at'), postil._check_context(context);
     if jsonb_array_length(items) = 0 then
         return;
     end if;
-    perform postil._check_actor(default_actor, 'actor');
-    perform postil._check_time(default_time, 'recorded_at');
-    for fault in
-        select i.n - 1 as n, i.item
+    -- Facts about the run as a whole need nothing but the statement that stores them, which takes the run's lock itself.
+    if live or stage_id is not null
+       or jsonb_path_exists(items, '$[*] ? (exists(@.idempotency_key) || exists(@.stage_id) || exists(@.attempt) || exists(@.actor))')
+    then
+        perform postil._check_items_against_run(postil._lock_run(tenant, run_id), items, stage_id, live);
+        if jsonb_path_exists(items, '$[*].idempotency_key ? (@ != null)') then
+            return query select * from postil._annotate_once(tenant, run_id, items, actor, stage_id, recorded_at, context);
+            return;
+        end if;
+    end if;
+    return query select * from postil._store_annotations(tenant, run_id, items, actor, stage_id, recorded_at, context);
+    if not found then
+        perform postil._refuse_unknown_run(tenant, run_id);
+    end if;
+end
+$$;
+
+-- What of well-formed items only the run can tell: whether it is live, and has such attempts and stages.
+create or replace function postil._check_items_against_run(r postil.run, items jsonb, default_stage text, live boolean)
+returns void language plpgsql as $$
+declare
+    one record;
+begin
+    if live then
+        perform postil._refuse_ended(r);
+    end if;
+    for one in
+        select i.n - 1 as n, i.item, coalesce(i.item ->> 'stage_id', default_stage) as stage_id,
+               coalesce((i.item ->> 'attempt')::integer, r.attempt) as attempt
           from jsonb_array_elements(items) with ordinality i(item, n)
          where i.item ?| array['actor', 'attempt', 'stage_id'] or default_stage is not null
     loop
-        perform postil._check_actor(fault.item -> 'actor', format('items[%s].actor', fault.n));
-        if (fault.item ->> 'attempt')::integer not between 1 and r.attempt then
-            perform postil._refuse('PS005', format('run %s has attempts 1 to %s', r.id, r.attempt), format('items[%s].attempt', fault.n));
+        perform postil._check_actor(one.item -> 'actor', format('items[%s].actor', one.n));
+        if one.attempt not between 1 and r.attempt then
+            perform postil._refuse('PS005', format('run %s has attempts 1 to %s', r.id, r.attempt), format('items[%s].attempt', one.n));
         end if;
-        if coalesce(fault.item ->> 'stage_id', default_stage) is not null and not exists (
+        if one.stage_id is not null and not exists (
             select from postil.stage s
-             where s.tenant = r.tenant and s.run_id = r.id
-               and s.attempt = coalesce((fault.item ->> 'attempt')::integer, r.attempt)
-               and s.id = coalesce(fault.item ->> 'stage_id', default_stage))
+             where s.tenant = r.tenant and s.run_id = r.id and s.attempt = one.attempt and s.id = one.stage_id)
         then
-            perform postil._refuse('PS009', format('run %s has no stage %L in attempt %s', r.id,
-                coalesce(fault.item ->> 'stage_id', default_stage), coalesce((fault.item ->> 'attempt')::integer, r.attempt)),
-                format('items[%s].stage_id', fault.n));
+            perform postil._refuse('PS009', format('run %s has no stage %L in attempt %s', r.id, one.stage_id, one.attempt),
+                                   format('items[%s].stage_id', one.n));
         end if;
     end loop;
-
-    if not jsonb_path_exists(items, '$[*].idempotency_key ? (@ != null)') then
-        update postil.run set head = head + jsonb_array_length(items)
-         where tenant = r.tenant and id = r.id
-        returning head - jsonb_array_length(items) into base;
-        return query select * from postil._store_annotations(r, items, base, default_actor, default_stage, default_time, context);
-        return;
-    end if;
-    return query select * from postil._annotate_once(r, items, default_actor, default_stage, default_time, context);
 end
 $$;
 
 -- One row per item: what the input says, with the call's defaults.
 create or replace function postil._annotation_rows(
-    r postil.run, items jsonb, default_actor jsonb, default_stage text, default_time timestamptz)
+    run_attempt integer, items jsonb, default_actor jsonb, default_stage text, default_time timestamptz)
 returns table (n integer, attempt integer, try integer, stage_id text, grp integer, scope text, scope_id text, actor jsonb,
                key text, value jsonb, payload jsonb, idempotency_key text, recorded_at timestamptz)
 language sql stable as $$
     select i.n::integer,
-           coalesce((i.item ->> 'attempt')::integer, r.attempt),
+           coalesce((i.item ->> 'attempt')::integer, run_attempt),
            (i.item ->> 'try')::integer,
            coalesce(i.item ->> 'stage_id', default_stage),
            (i.item ->> 'group')::integer,
@@ -171,38 +182,56 @@ language sql stable as $$
       from jsonb_array_elements(items) with ordinality i(item, n)
 $$;
 
--- Insert all items as run_seq base + 1, base + 2, …, and their events from the rows stored.
+-- The write itself: take the run's lock and its next numbers by one UPDATE, store the items under them,
+-- and log each from the row stored; positions are drawn after the lock. Answers no rows where there is no such run.
+-- Profiled node by node, because every write pays it: a window function for the groups, or a sort more, costs as much as
+-- an insert. The one sort that is there is load-bearing: it makes positions follow run_seq.
 create or replace function postil._store_annotations(
-    r postil.run, items jsonb, base bigint, default_actor jsonb, default_stage text, default_time timestamptz, context jsonb)
+    p_tenant text, p_run_id text, items jsonb, default_actor jsonb, default_stage text, default_time timestamptz, context jsonb)
 returns table (item integer, id uuid, run_seq bigint, created boolean)
-language sql as $$
+language plpgsql as $$
+#variable_conflict use_column
+declare
+    run_lane smallint;
+    run_root text;
+    run_attempt integer;
+    base bigint;
+begin
+    update postil.run r set head = r.head + jsonb_array_length(items)
+     where r.tenant = p_tenant and r.id = p_run_id
+    returning r.lane, r.root_id, r.attempt, r.head - jsonb_array_length(items) into run_lane, run_root, run_attempt, base;
+    if not found then
+        return;
+    end if;
+    return query
     with input as materialized (
         select a.*, postil.uuidv7() as id
-          from postil._annotation_rows(r, items, default_actor, default_stage, default_time) a
+          from postil._annotation_rows(run_attempt, items, default_actor, default_stage, default_time) a
     ),
     stored as (
         insert into postil.annotation (id, tenant, run_id, run_seq, attempt, try, stage_id, group_id, scope, scope_id,
                                        actor_kind, actor_id, actor_version, key, value, payload, idempotency_key, recorded_at)
-        select id, r.tenant, r.id, base + n, attempt, try, stage_id,
-               case when grp is null then id else first_value(id) over (partition by grp order by n) end,
+        select id, p_tenant, p_run_id, base + n, attempt, try, stage_id,
+               case when grp is null then id else (select f.id from input f where f.grp = i.grp order by f.n limit 1) end,
                scope, scope_id, actor ->> 'kind', actor ->> 'id', actor ->> 'version', key, value, payload, idempotency_key, recorded_at
-          from input order by n
+          from input i
         returning annotation.*
     ),
     logged as (
         insert into postil.event (lane, tenant, run_id, run_seq, type, subject, attempt, root_run,
                                   causation_id, traceparent, recorded_at, data)
-        select r.lane, s.tenant, s.run_id, s.run_seq, 'annotation:created', 'annotations/' || s.id, s.attempt, r.root_id,
+        select run_lane, s.tenant, s.run_id, s.run_seq, 'annotation:created', 'annotations/' || s.id, s.attempt, run_root,
                context ->> 'causation_id', context ->> 'traceparent', s.recorded_at, postil._annotation_data(s.*::postil.annotation)
           from stored s order by s.run_seq
     )
-    select n, id, base + n, true from input order by n
+    select n, id, base + n, true from input;
+end
 $$;
 
 -- Items with idempotency keys: what is stored already answers created = false, and emits nothing.
 -- The run's lock is held, so nobody else can be storing the same keys now.
 create or replace function postil._annotate_once(
-    r postil.run, items jsonb, default_actor jsonb, default_stage text, default_time timestamptz, context jsonb)
+    p_tenant text, p_run_id text, items jsonb, default_actor jsonb, default_stage text, default_time timestamptz, context jsonb)
 returns table (item integer, id uuid, run_seq bigint, created boolean)
 language plpgsql as $$
 #variable_conflict use_column
@@ -214,10 +243,11 @@ declare
     place integer[] := '{}';
     answer_id uuid[] := '{}';
     answer_seq bigint[] := '{}';
-    base bigint;
+    r postil.run;
 begin
+    select * into r from postil.run where tenant = p_tenant and id = p_run_id;
     for one in
-        select * from postil._annotation_rows(r, items, default_actor, default_stage, default_time) order by n
+        select * from postil._annotation_rows(r.attempt, items, default_actor, default_stage, default_time) order by n
     loop
         select a.id, a.run_seq, a.value, a.payload, a.scope, a.scope_id,
                postil._actor(a.actor_kind, a.actor_id, a.actor_version) as actor, null::integer as n into same
@@ -228,7 +258,7 @@ begin
         if not found then  -- the same key twice in one call counts as a retry too
             select null::uuid as id, null::bigint as run_seq, a.value, a.payload, a.scope, a.scope_id,
                    postil._actor(a.actor ->> 'kind', a.actor ->> 'id', a.actor ->> 'version') as actor, a.n into same
-              from postil._annotation_rows(r, items, default_actor, default_stage, default_time) a
+              from postil._annotation_rows(r.attempt, items, default_actor, default_stage, default_time) a
              where a.n < one.n and a.key = one.key and a.idempotency_key = one.idempotency_key
                and a.stage_id is not distinct from one.stage_id and (a.stage_id is null or a.attempt = one.attempt)
              order by a.n limit 1;
@@ -254,14 +284,10 @@ begin
         end if;
     end loop;
 
-    if jsonb_array_length(fresh) > 0 then
-        update postil.run set head = head + jsonb_array_length(fresh)
-         where tenant = r.tenant and id = r.id
-        returning head - jsonb_array_length(fresh) into base;
-    end if;
     return query
         with stored as materialized (
-            select * from postil._store_annotations(r, fresh, base, default_actor, default_stage, default_time, context)
+            select * from postil._store_annotations(p_tenant, p_run_id, fresh, default_actor, default_stage, default_time, context)
+             where jsonb_array_length(fresh) > 0
         )
         select i.n::integer, coalesce(s.id, answer_id[i.n]), coalesce(s.run_seq, answer_seq[i.n]), coalesce(place[i.n] > 0, false)
           from generate_series(1, jsonb_array_length(items)) i(n)
@@ -295,8 +321,8 @@ begin
         return query
             select one.n::integer, a.item, a.id, a.run_seq, a.created
               from postil.annotate(tenant, one.doc ->> 'run_id', one.doc -> 'items', one.doc -> 'actor', one.doc ->> 'stage_id',
-                                   coalesce((one.doc ->> 'live')::boolean, false),
-                                   postil._time(one.doc -> 'recorded_at', format('batch[%s].recorded_at', one.n - 1)), context) a;
+                                   postil._time(one.doc -> 'recorded_at', format('batch[%s].recorded_at', one.n - 1)), context,
+                                   coalesce((one.doc ->> 'live')::boolean, false)) a;
     end loop;
 end
 $$;

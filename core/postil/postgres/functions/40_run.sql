@@ -79,7 +79,7 @@ begin
 
     return query select null::integer, null::uuid,
         postil._append(r, 'run:created', 'runs/' || r.id, r.recorded_at, postil._run_data(r, true), create_run.context), true;
-    return query select * from postil._annotate(r, create_run.annotations, create_run.actor, null, create_run.recorded_at, create_run.context);
+    return query select * from postil.annotate(r.tenant, r.id, create_run.annotations, create_run.actor, null, create_run.recorded_at, create_run.context);
 end
 $$;
 
@@ -196,7 +196,7 @@ begin
         return;
     end if;
     perform postil._refuse_ended(r);
-    return query select * from postil._annotate(r, finish_run.annotations, finish_run.actor, null, finish_run.recorded_at, finish_run.context);
+    return query select * from postil.annotate(r.tenant, r.id, finish_run.annotations, finish_run.actor, null, finish_run.recorded_at, finish_run.context);
     update postil.run x set result = finish_run.result, error = finish_run.error
      where x.tenant = r.tenant and x.id = r.id returning * into r;
     return query select null::integer, null::uuid, postil._end_run(r, finish_run.status, at, finish_run.actor, finish_run.context), true;
@@ -229,8 +229,7 @@ begin
     end if;
     perform postil._refuse_ended(r);
     if cancel_run.reason is not null then
-        return query select * from postil._annotate(
-            r, jsonb_build_array(jsonb_build_object('key', 'cancellation.reason', 'value', cancel_run.reason)),
+        return query select * from postil.annotate(r.tenant, r.id, jsonb_build_array(jsonb_build_object('key', 'cancellation.reason', 'value', cancel_run.reason)),
             cancel_run.actor, null, cancel_run.recorded_at, cancel_run.context);
     end if;
     return query select null::integer, null::uuid, postil._end_run(r, 'cancelled', at, cancel_run.actor, cancel_run.context), true;

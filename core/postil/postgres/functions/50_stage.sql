@@ -87,7 +87,7 @@ begin
     if s.status not in ('running', 'suspended') or s.status = to_status and to_status = 'running' then
         perform postil._refuse('PS010', format('stage %L of run %s is %s and cannot become %s', s.id, r.id, s.status, to_status), 'stage_id');
     end if;
-    return query select * from postil._annotate(r, annotations, default_actor, s.id, p_recorded_at, context);
+    return query select * from postil.annotate(r.tenant, r.id, annotations, default_actor, s.id, p_recorded_at, context);
     update postil.stage x
        set status = to_status, result = coalesce(p_result, x.result), error = p_error,
            ended_at = case when to_status in ('completed', 'failed') then at end

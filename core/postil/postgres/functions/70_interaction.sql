@@ -95,7 +95,7 @@ begin
                               then note || jsonb_build_object('scope', 'interaction', 'scope_id', i.id) else note end order by n)
           into notes from jsonb_array_elements(notes) with ordinality x(note, n);
     end if;
-    perform postil._annotate(r, notes, resolve_interaction.actor, i.stage_id, at, resolve_interaction.context);
+    perform postil.annotate(r.tenant, r.id, notes, resolve_interaction.actor, i.stage_id, at, resolve_interaction.context);
     i := postil._end_interaction(r, i, 'resolved', resolve_interaction.answer, resolve_interaction.actor, at);
     seq := postil._append(r, 'interaction:resolved', 'interactions/' || i.id, at, postil._interaction_data(i), resolve_interaction.context);
     perform postil._resume_if_answered(r, at, resolve_interaction.context);

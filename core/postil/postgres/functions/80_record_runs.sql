@@ -76,10 +76,8 @@ begin
               from jsonb_array_elements(h.doc -> 'steps') with ordinality x(step, n)
              where postil._fault_in_step(step) is not null order by n limit 1
         loop
-            perform postil._refuse(split_part(fault.said, '|', 1),
-                format('%s: steps[%s]: %s', h.doc ->> 'run_id', fault.n,
-                       substr(fault.said, length(split_part(fault.said, '|', 1)) + length(split_part(fault.said, '|', 2)) + 3)),
-                concat_ws('.', format('%s.steps[%s]', here, fault.n), nullif(split_part(fault.said, '|', 2), '')));
+            perform postil._refuse_fault(fault.said, format('%s.steps[%s]', here, fault.n),
+                                         format('%s: steps[%s]: ', h.doc ->> 'run_id', fault.n));
         end loop;
         for fault in
             select n - 1 as n, step from jsonb_array_elements(h.doc -> 'steps') with ordinality x(step, n) where step ? 'actor'

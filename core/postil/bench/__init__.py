@@ -1,0 +1,1 @@
+"""Measures this machine: each figure beside its physical limit, in the same run, because machines are noisy."""
