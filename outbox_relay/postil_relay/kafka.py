@@ -1,0 +1,220 @@
+"""The producer: ordered and idempotent, one delivery report for every message, every refusal classified."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, cast
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from postil.envelope import CONTENT_TYPE
+from postil.errors import Unavailable
+from postil_relay.chain import Row, Verdict
+from postil_relay.errors import TopicUnusable
+
+HEADERS: list[tuple[str, str | bytes | None]] = [("content-type", CONTENT_TYPE.encode())]
+
+_PRODUCER: dict[str, Any] = {
+    "client.id": "postil-relay",
+    "acks": "all",
+    "enable.idempotence": True,
+    # Never given up by the client: with idempotence a timeout could leave "1, 4, 5" in the topic. We watch instead.
+    "message.timeout.ms": 0,
+    "linger.ms": 0,
+    "compression.type": "lz4",
+    "partitioner": "murmur2_random",
+    "queue.buffering.max.messages": 1_000_000,
+    "queue.buffering.max.kbytes": 1 << 20,
+    # One message may be larger than the topic takes when it compresses well; then it travels in a batch of its own,
+    # because a batch of several stays below `batch.size`, and the broker's refusal names the right one.
+    "message.max.bytes": 64 << 20,
+    "batch.size": 900_000,
+    "reconnect.backoff.ms": 50,
+    "reconnect.backoff.max.ms": 1000,
+    "topic.metadata.refresh.interval.ms": 30_000,
+}
+
+_REFUSED = {
+    KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG, KafkaError.INVALID_MSG_SIZE,
+    KafkaError.INVALID_RECORD, KafkaError._INVALID_ARG,
+}  # fmt: skip
+_TOPIC = {
+    KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED, KafkaError.TOPIC_EXCEPTION,
+    KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError.POLICY_VIOLATION,
+    KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION, KafkaError._AUTHENTICATION,
+}  # fmt: skip
+
+
+def verdict(error: KafkaError) -> Verdict:
+    """What a delivery's error means for what follows."""
+    if error.code() in _REFUSED:
+        return Verdict.REFUSED
+    return Verdict.TOPIC if error.code() in _TOPIC else Verdict.RETRY
+
+
+class Flight:
+    """The messages of one batch on their way. On success only a count is kept: this runs for every message."""
+
+    __slots__ = ("_by_value", "accepted", "awaited", "batch", "refused", "rows")
+
+    def __init__(self, batch: int, rows: list[Row]) -> None:
+        self.batch = batch
+        self.rows = rows
+        self.awaited = len(rows)
+        self.accepted = 0
+        self.refused: list[tuple[Row, KafkaError]] = []
+        self._by_value: dict[bytes, Row] = {}
+
+    def report(self, error: KafkaError | None, message: Message) -> None:
+        """Take one delivery report."""
+        if error is None:
+            self.accepted += 1
+        else:
+            self.refuse(self._row(message.value()), error)
+
+    def refuse(self, row: Row, error: KafkaError) -> None:
+        """Take note of a refused row."""
+        self.refused.append((row, error))
+
+    def _row(self, value: Any) -> Row:
+        if not self._by_value:
+            self._by_value = {row[3]: row for row in self.rows}
+        return self._by_value[value]
+
+
+class Outlet:
+    """One producer and what it has not yet reported on. Not thread-safe: the loop's own thread sends and polls."""
+
+    def __init__(self, client: dict[str, str], topic: str, on_event: Callable[[KafkaError], None]) -> None:
+        self.fatal: KafkaError | None = None
+        self._topic = topic
+        self._flights: list[Flight] = []
+        self._stopped: dict[bytes, KafkaError] = {}
+        self._on_event = on_event
+        self._producer = Producer({**_PRODUCER, **client, "error_cb": self._error})
+
+    def send(self, batch: int, rows: list[Row]) -> None:
+        """Produce `rows` in order; their reports come with `poll`."""
+        flight = Flight(batch, rows)
+        self._flights.append(flight)
+        produce, topic, report = self._producer.produce, self._topic, flight.report
+        for row in rows:
+            _, key, _, value, traceparent = row
+            if self._stopped and key in self._stopped:  # nothing of a run overtakes what the client refused
+                flight.refuse(row, self._stopped[key])
+                continue
+            headers = HEADERS if traceparent is None else [*HEADERS, ("traceparent", traceparent)]
+            try:
+                produce(topic, value, key, callback=report, headers=headers)
+            except BufferError:
+                self._produce_when_there_is_room(flight, row, headers)
+            except KafkaException as error:
+                self._refuse(flight, row, error.args[0])
+
+    def poll(
+        self,
+        seconds: float,
+        on_ack: Callable[[int, int], None],
+        on_nack: Callable[[int, Row, KafkaError], None],
+    ) -> None:
+        """Serve the reports that are there, waiting up to `seconds` for the first."""
+        self._producer.poll(seconds)
+        ended = False
+        for flight in self._flights:
+            if flight.accepted:
+                count, flight.accepted = flight.accepted, 0
+                flight.awaited -= count
+                on_ack(flight.batch, count)
+            if flight.refused:
+                refused, flight.refused = flight.refused, []
+                flight.awaited -= len(refused)
+                for row, error in refused:
+                    on_nack(flight.batch, row, error)
+            ended = ended or not flight.awaited
+        self._stopped.clear()
+        if ended:
+            self._flights = [flight for flight in self._flights if flight.awaited]
+
+    def drop(self) -> None:
+        """Throw away what was not sent, and stop listening to what was."""
+        self._flights.clear()
+        self._producer.purge(in_queue=True, in_flight=True, blocking=False)
+        self._producer.poll(0)
+
+    def _error(self, error: KafkaError) -> None:
+        if error.fatal() or error.code() == KafkaError._FATAL:
+            self.fatal = error
+        self._on_event(error)
+
+    def _refuse(self, flight: Flight, row: Row, error: KafkaError) -> None:
+        if error.fatal() or error.code() == KafkaError._FATAL:
+            self.fatal = error
+        self._stopped[row[1]] = KafkaError(KafkaError._FAIL, "an earlier event of its run was refused")
+        flight.refuse(row, error)
+
+    def _produce_when_there_is_room(self, flight: Flight, row: Row, headers: Any) -> None:
+        """The client's queue is larger than the relay's own bounds, so this is rare: wait for the client."""
+        _, key, _, value, _ = row
+        while True:
+            self._producer.poll(0.01)
+            try:
+                self._producer.produce(self._topic, value, key, callback=flight.report, headers=headers)
+            except BufferError:
+                continue
+            except KafkaException as error:
+                self._refuse(flight, row, error.args[0])
+            return
+
+
+def ensure_topic(client: dict[str, str], topic: str, partitions: int, *, timeout: float = 10.0) -> int:
+    """Create the topic if it is missing, never change it; answers its number of partitions.
+
+    Raises `Unavailable` where no broker answers, `TopicUnusable` where it refuses.
+    """
+    admin = AdminClient(
+        {
+            **client,
+            "client.id": "postil-relay-admin",
+            "socket.timeout.ms": int(timeout * 1000),
+            "log_level": 0,
+        }
+    )
+    deadline = time.monotonic() + timeout
+    try:
+        found = admin.list_topics(topic, timeout=timeout).topics[topic]
+        missing = found.error is not None and found.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART
+        if missing:
+            _create(admin, topic, partitions, timeout)
+        while missing and found.error is not None and time.monotonic() < deadline:
+            found = admin.list_topics(topic, timeout=timeout).topics[topic]
+    except KafkaException as error:
+        raise _translated(error.args[0], topic, client) from error
+    if found.error is not None:
+        raise _translated(found.error, topic, client)
+    return len(found.partitions)
+
+
+def _create(admin: AdminClient, topic: str, partitions: int, timeout: float) -> None:
+    new = NewTopic(topic, num_partitions=partitions, replication_factor=-1)  # -1: the cluster's own default
+    try:
+        futures = cast("dict[str, Future[None]]", admin.create_topics([new], operation_timeout=timeout))  # pyright: ignore[reportUnknownMemberType] -- the driver leaves the future's type open
+        futures[topic].result(timeout)
+    except KafkaException as error:
+        if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+            raise
+
+
+def _translated(error: KafkaError, topic: str, client: dict[str, str]) -> Unavailable | TopicUnusable:
+    if verdict(error) is Verdict.TOPIC and error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+        return TopicUnusable(
+            f"Kafka refuses topic {topic}: {error.str()}.",
+            advice="Check its name and this client's rights (POSTIL_KAFKA_*).",
+        )
+    return Unavailable(
+        f"Kafka at {client.get('bootstrap.servers')} cannot be used now: {error.str()}.",
+        advice="Check that it runs and that POSTIL_KAFKA_BOOTSTRAP_SERVERS is right.",
+    )

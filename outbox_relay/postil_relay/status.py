@@ -1,0 +1,64 @@
+"""How the relay is doing, as the database knows it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+LANES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The row of ``postil.relay_status``; `unpublished` is counted up to 100,000."""
+
+    lanes_owned: int
+    owners: list[str] | None
+    epoch: int
+    moved_at: datetime
+    unpublished: int
+    oldest_unpublished: datetime | None
+    parked_runs: int
+
+    @property
+    def healthy(self) -> bool:
+        """Whether every lane has an owner and no run is parked."""
+        return self.lanes_owned == LANES and not self.parked_runs
+
+    def as_dict(self) -> dict[str, Any]:
+        """For programs."""
+        return asdict(self) | {"healthy": self.healthy}
+
+    def lines(self) -> list[tuple[str, str]]:
+        """For people."""
+        waiting = f"{self.unpublished:,}" if self.unpublished < 100_000 else "100,000 or more"
+        if self.oldest_unpublished is not None:
+            waiting += (
+                f", the oldest for {(datetime.now(UTC) - self.oldest_unpublished).total_seconds():,.1f} s"
+            )
+        return [
+            ("lanes owned", f"{self.lanes_owned} of {LANES}"),
+            ("by", ", ".join(self.owners or ["nobody: start `postil relay`"])),
+            ("epoch", f"{self.epoch:,}"),
+            (
+                "last moved",
+                f"{self.moved_at:%F %T} UTC" if self.moved_at.tzinfo is UTC else f"{self.moved_at:%F %T %Z}",
+            ),
+            ("unpublished", waiting),
+            (
+                "parked runs",
+                f"{self.parked_runs:,}" + (": see `postil relay parked`" if self.parked_runs else ""),
+            ),
+        ]
+
+
+def read_status(connection: Connection[Any]) -> Status:
+    """Read it, as of now."""
+    with connection.cursor(row_factory=class_row(Status)) as cursor:
+        found = cursor.execute("select * from postil.relay_status").fetchone()
+    assert found is not None
+    return found
