@@ -7,8 +7,14 @@ from typing import Any, TypeVar, overload
 
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import (
+    AsyncConnection,
+    AsyncEngine,
+    AsyncSession,
+    async_scoped_session,
+    create_async_engine,
+)
 from sqlalchemy.orm import Session, scoped_session
 
 from postil import journal
@@ -17,7 +23,7 @@ from postil.hosting import AsyncHostedRun, HostedRun, Opening
 from postil.journal import Call
 from postil.jsontext import Json
 from postil.model import Actor, Said, Trigger
-from postil.postgres.execute import execute, execute_async
+from postil.postgres.execute import AsyncTransaction, Transaction, execute, execute_async
 from postil.postgres.failures import translated
 from postil.postgres.url import sqlalchemy_url
 from postil.verbs import Async, Sync
@@ -29,6 +35,7 @@ class _Writes:
     """Every write, run at once."""
 
     annotate = Sync(journal.annotate)
+    annotate_many = Sync(journal.annotate_many)
     create_run = Sync(journal.create_run)
     start_run = Sync(journal.start_run)
     finish_run = Sync(journal.finish_run)
@@ -51,6 +58,7 @@ class _AsyncWrites:
     """Every write, run when awaited."""
 
     annotate = Async(journal.annotate)
+    annotate_many = Async(journal.annotate_many)
     create_run = Async(journal.create_run)
     start_run = Async(journal.start_run)
     finish_run = Async(journal.finish_run)
@@ -72,7 +80,7 @@ class _AsyncWrites:
 class Notes(_Writes):
     """The writes inside one transaction of the caller's: nothing of ours commits, a rollback takes all of it away."""
 
-    def __init__(self, tenant: str, on: Connection | Session | scoped_session[Session]) -> None:
+    def __init__(self, tenant: str, on: Transaction) -> None:
         self.tenant = tenant
         self._on = on
 
@@ -84,7 +92,7 @@ class Notes(_Writes):
 class AsyncNotes(_AsyncWrites):
     """As `Notes`, on an async connection or session."""
 
-    def __init__(self, tenant: str, on: AsyncConnection | AsyncSession) -> None:
+    def __init__(self, tenant: str, on: AsyncTransaction) -> None:
         self.tenant = tenant
         self._on = on
 
@@ -97,16 +105,22 @@ class _Handle:
     tenant: str
 
     @overload
-    def on(self, transaction: Connection | Session | scoped_session[Session]) -> Notes: ...
+    def on(self, transaction: Transaction) -> Notes: ...
     @overload
-    def on(self, transaction: AsyncConnection | AsyncSession) -> AsyncNotes: ...
-    def on(
-        self, transaction: Connection | Session | scoped_session[Session] | AsyncConnection | AsyncSession
-    ) -> Notes | AsyncNotes:
-        """Write inside the caller's own transaction: a SQLAlchemy connection or session, sync or async."""
-        if isinstance(transaction, (AsyncConnection, AsyncSession)):
+    def on(self, transaction: AsyncTransaction) -> AsyncNotes: ...
+    def on(self, transaction: Transaction | AsyncTransaction) -> Notes | AsyncNotes:
+        """Write inside the caller's own transaction: a SQLAlchemy connection or session, sync or async.
+
+        Raises `ConfigurationError` for anything else.
+        """
+        if isinstance(transaction, (AsyncConnection, AsyncSession, async_scoped_session)):
             return AsyncNotes(self.tenant, transaction)
-        return Notes(self.tenant, transaction)
+        if isinstance(transaction, (Connection, Session, scoped_session)):  # pyright: ignore[reportUnnecessaryIsInstance] (callers without a checker)
+            return Notes(self.tenant, transaction)
+        raise ConfigurationError(
+            f"A {type(transaction).__name__} is no transaction to write in.",
+            advice="Give a SQLAlchemy Connection or Session, or one of their async forms.",
+        )
 
 
 class Postil(_Handle, _Writes):
@@ -129,7 +143,7 @@ class Postil(_Handle, _Writes):
         try:
             with self._engine.begin() as connection:
                 return execute(connection, call)
-        except DBAPIError as error:  # connecting and committing can fail too
+        except SQLAlchemyError as error:  # connecting and committing can fail too
             raise translated(error) from error
 
     def run(
@@ -170,7 +184,7 @@ class AsyncPostil(_Handle, _AsyncWrites):
         try:
             async with self._engine.begin() as connection:
                 return await execute_async(connection, call)
-        except DBAPIError as error:  # connecting and committing can fail too
+        except SQLAlchemyError as error:  # connecting and committing can fail too
             raise translated(error) from error
 
     def run(

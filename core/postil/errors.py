@@ -4,9 +4,10 @@
     ├── ConfigurationError        a setting is missing or wrong: set it, start again
     ├── Unavailable               Postgres or Kafka cannot be reached now: try again later
     ├── SchemaOutdated            the database lacks this version's schema: run `postil migrate`
+    ├── SchemaNewer               the database has a later version's schema: upgrade Postil
     ├── Retryable                 the transaction lost a race: run the whole transaction again
     └── WriteRefused              the database refused the write; nothing of it was stored
-        ├── InvalidInput          a field is malformed: correct it (`field` names it)
+        ├── InvalidInput          a field is malformed: correct it (`field` names it); also a ValueError
         │   ├── InvalidAnnotation     … of an annotation
         │   └── PayloadTooLarge       … beyond its size limit: store it elsewhere, note a reference
         ├── TenantNotFound        create the tenant first
@@ -32,7 +33,7 @@ so that every language sees the same; `from_sqlstate` turns one into its class.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from postil.model import Note
@@ -54,17 +55,35 @@ class PostilError(Exception):
     def __str__(self) -> str:
         return f"{self.what}\n  {self.advice}" if self.advice else self.what
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Survive pickling, and with it process pools and task queues: the constructors take keywords, pickle gives none."""
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(kind: type[PostilError], args: tuple[Any, ...], state: dict[str, Any]) -> PostilError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
+
 
 class ConfigurationError(PostilError):
     """A setting is missing or wrong."""
 
 
 class Unavailable(PostilError):
-    """Postgres or Kafka cannot be reached, or went away in the middle; nothing of an open transaction was stored."""
+    """Postgres or Kafka cannot be reached, or went away in the middle.
+
+    Nothing of an open transaction was stored.
+    Of one that was just committing nobody can tell: write again, with the same ids and keys.
+    """
 
 
 class SchemaOutdated(PostilError):
     """The database has no Postil schema, or an older one."""
+
+
+class SchemaNewer(PostilError):
+    """The database was migrated by a later version of Postil than this one."""
 
 
 class Retryable(PostilError):
@@ -85,7 +104,7 @@ class WriteRefused(PostilError):
         super().__init__(what, advice=self.default_advice if advice is None else advice)
 
 
-class InvalidInput(WriteRefused):
+class InvalidInput(WriteRefused, ValueError):
     """A field is malformed; `field` is the path to it, as in ``items[2].value.a``."""
 
     sqlstate = "PS017"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Mapping
 from typing import TypeAlias, cast
 
@@ -18,13 +19,16 @@ Json: TypeAlias = "bool | int | float | str | list[Json] | tuple[Json, ...] | Ma
 MAX_DEPTH = 64
 
 
-def encode(value: object, field: str, refusal: type[InvalidInput] = InvalidInput) -> str:
+def encode(
+    value: object, field: str, refusal: type[InvalidInput] = InvalidInput, *, max_depth: int = MAX_DEPTH
+) -> str:
     """Return `value` as JSON text.
 
-    `field` is what the value is called in an error, as in ``items[0].value``.
+    `field` is what the value is called in an error, as in ``items[0].value``;
+    `max_depth` is for what wraps values of callers: they may be as deep inside as on their own.
     Raises `refusal` naming the path to the part that has no JSON form.
     """
-    _check(value, field, refusal)
+    _check(value, field, refusal, max_depth)
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=dict)
 
 
@@ -42,19 +46,23 @@ def check_text(text: str, field: str, refusal: type[InvalidInput] = InvalidInput
     return text
 
 
-def _check(value: object, field: str, refusal: type[InvalidInput]) -> None:
+def _check(value: object, field: str, refusal: type[InvalidInput], max_depth: int) -> None:
     # A stack of our own: a value nested a million levels deep must not end in RecursionError.
     pending: list[tuple[object, str, int]] = [(value, field, 1)]
     while pending:
         part, path, depth = pending.pop()
-        if part is None or isinstance(part, (bool, int)):
+        if part is None:
+            continue
+        if isinstance(part, int):
+            if abs(part) > sys.float_info.max:  # readers would take it for infinity, or refuse the event
+                raise refusal(f"{path} is a number beyond the range of a double.", field=path)
             continue
         if isinstance(part, str):
             check_text(part, path, refusal)
         elif isinstance(part, float):
             if not math.isfinite(part):
                 raise refusal(f"{path} is {part}, which is no JSON number.", field=path)
-        elif depth > MAX_DEPTH:
+        elif depth > max_depth:
             raise refusal(f"{field} is nested deeper than {MAX_DEPTH} levels.", field=field)
         elif isinstance(part, Mapping):
             for key, inner in cast("Mapping[object, object]", part).items():

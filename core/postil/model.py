@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Annotated, Any, ClassVar, Final, TypeAlias
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Annotated, Any, ClassVar, Final, TypeAlias, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from postil.errors import InvalidAnnotation, InvalidInput
-from postil.jsontext import Json, check_text
+from postil.jsontext import Json, check_text, encode
+
+T = TypeVar("T")
 
 KEY = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z0-9_][a-z0-9_-]*)*")
 """A key: lower-case dotted segments."""
 
 MAX_KEY = 200
+
+
+def checked(value: T, kind: type | tuple[type, ...], field: str) -> T:
+    """Return `value`, or raise `InvalidInput` where it is not of that type: callers without a type checker meet this."""
+    if isinstance(value, kind) and not isinstance(value, bool):
+        return value
+    wanted = " or ".join(one.__name__ for one in (kind if isinstance(kind, tuple) else (kind,)))
+    raise InvalidInput(f"{field} must be of type {wanted}, this is {type(value).__name__}.", field=field)
 
 
 @dataclass(frozen=True)
@@ -29,10 +39,12 @@ class Actor:
     version: str | None = None
 
     def __post_init__(self) -> None:
-        for name, value in (("kind", self.kind), ("id", self.id), ("version", self.version)):
-            if value is not None and not 1 <= len(check_text(value, f"actor.{name}")) <= 200:
+        version = [] if self.version is None else [("version", self.version)]
+        for name, value in [("kind", self.kind), ("id", self.id), *version]:
+            said = check_text(checked(value, str, f"actor.{name}"), f"actor.{name}")
+            if not 1 <= len(said) <= 200:
                 raise InvalidInput(
-                    f"actor.{name} must have 1 to 200 characters, this has {len(value)}.",
+                    f"actor.{name} must have 1 to 200 characters, this has {len(said)}.",
                     field=f"actor.{name}",
                 )
 
@@ -93,7 +105,7 @@ class Note:
         if not isinstance(self.payload, _Unset):
             item["payload"] = self.payload
         if self.actor is not None:
-            item["actor"] = self.actor.as_json()
+            item["actor"] = checked(self.actor, Actor, f"{place}.actor").as_json()
         if self.recorded_at is not None:
             item["recorded_at"] = rfc3339(self.recorded_at, f"{place}.recorded_at")
         rest = {
@@ -115,11 +127,22 @@ def check_key(key: object, place: str) -> None:
         )
 
 
+def regrouped(notes: Iterable[Note], after: Iterable[Note]) -> list[Note]:
+    """Return `notes` with their groups numbered past those of `after`, so that the two can be said together."""
+    first = 1 + max((note.group for note in after if note.group is not None), default=-1)
+    return [note if note.group is None else replace(note, group=first + note.group) for note in notes]
+
+
 def rfc3339(time: datetime, place: str) -> str:
-    """Spell a time with its zone; `InvalidInput` where it has none, for it would mean another moment everywhere."""
-    if time.tzinfo is None:
+    """Spell a time in UTC; `InvalidInput` where it has no zone, for it would mean another moment everywhere."""
+    if checked(time, datetime, place).utcoffset() is None:
         raise InvalidInput(f"{place} has no time zone: {time.isoformat()}.", field=place)
-    return time.isoformat()
+    try:
+        return time.astimezone(UTC).isoformat()
+    except OverflowError:
+        raise InvalidInput(
+            f"{place} must lie within the years 1 to 9999: {time.isoformat()}.", field=place
+        ) from None
 
 
 class Convention(BaseModel):
@@ -133,8 +156,15 @@ class Convention(BaseModel):
     prefix: ClassVar[str] = ""
     _typed_keys: ClassVar[dict[str, TypeAdapter[Any]]] = {}
 
-    payload: Annotated[Any, Field(default=UNSET, exclude=True, repr=False)]
+    payload: Any = Field(default=UNSET, exclude=True, repr=False)
     """Whatever else belongs to the group, stored once."""
+
+    def __init__(self, **values: Any) -> None:
+        """Raises `InvalidAnnotation` where a value is not of its key's type."""
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise _as_invalid_annotation(error, type(self).prefix) from None
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -144,6 +174,7 @@ class Convention(BaseModel):
         for name, info in cls.model_fields.items():
             if name != "payload":
                 annotated: Any = Annotated[info.annotation, info]
+                check_key(f"{cls.prefix}.{name}", f"{cls.__name__}.{name}")
                 cls._typed_keys[f"{cls.prefix}.{name}"] = TypeAdapter(annotated)
 
     @classmethod
@@ -152,13 +183,10 @@ class Convention(BaseModel):
         adapter = cls._typed_keys.get(key)
         if adapter is not None and value is not None:
             try:
-                adapter.validate_python(value)
+                # As JSON and strictly, because that is what is stored: "0.9" is no number.
+                adapter.validate_json(encode(value, place, InvalidAnnotation), strict=True)
             except ValidationError as error:
-                first = error.errors(include_input=False, include_url=False)[0]
-                path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"])
-                raise InvalidAnnotation(
-                    f"{place}{path}: {key}: {first['msg']}.", field=f"{place}{path}"
-                ) from None
+                raise _as_invalid_annotation(error, place, about=f"{key}: ") from None
 
     def values(self) -> dict[str, Json]:
         """Return the keys and JSON values this says."""
@@ -168,13 +196,19 @@ class Convention(BaseModel):
         }
 
 
+def _as_invalid_annotation(error: ValidationError, place: str, about: str = "") -> InvalidAnnotation:
+    first = error.errors(include_input=False, include_url=False)[0]
+    path = place + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"])
+    return InvalidAnnotation(f"{path}: {about}{first['msg']}.", field=path)
+
+
 class Decision(Convention):
     """What was decided, and why."""
 
     prefix = "decision"
     outcome: str
     rationale: str | None = None
-    confidence: float | None = Field(None, ge=0, le=1)
+    confidence: float | None = Field(default=None, ge=0, le=1)
     alternatives: list[str] | None = None
     used_fallback: bool | None = None
 
@@ -185,7 +219,7 @@ class Approval(Convention):
     prefix = "approval"
     approvers: list[str] = Field(min_length=1)
     outcome: str | None = None
-    timestamp: datetime | None = None
+    timestamp: AwareDatetime | None = None
     policy_version: str | None = None
     note: str | None = None
 
@@ -223,16 +257,24 @@ Said: TypeAlias = Convention | Mapping[str, Json] | Note
 """What one may annotate with: a typed convention, a dictionary of keys, or single notes."""
 
 
-def notes_of(said: Sequence[Said], *, idempotency_key: str | None = None) -> Iterator[Note]:
+def notes_of(
+    said: Sequence[Said], place: str = "items", *, idempotency_key: str | None = None
+) -> Iterator[Note]:
     """Expand what was said into notes; keys of one convention form a group whose payload goes with its first.
 
+    `idempotency_key` is that of every note which has none of its own; `place` is what they are called in an error.
     Raises `InvalidAnnotation` naming the item and the path into it.
     """
     n = 0
-    for group, one in enumerate(said):
+    # Notes may bring groups of their own, as those handed back by RunCancelled do.
+    first_group = 1 + max(
+        (one.group for one in said if isinstance(one, Note) and one.group is not None), default=-1
+    )
+    for group, one in enumerate(said, first_group):
         if isinstance(one, Note):
-            Convention.check_value(one.key, one.value, f"items[{n}].value")
-            yield one
+            check_key(one.key, f"{place}[{n}].key")
+            Convention.check_value(one.key, one.value, f"{place}[{n}].value")
+            yield replace(one, idempotency_key=one.idempotency_key or idempotency_key)
             n += 1
             continue
         payload: Json | _Unset = UNSET
@@ -243,19 +285,24 @@ def notes_of(said: Sequence[Said], *, idempotency_key: str | None = None) -> Ite
             values = one
         else:
             raise InvalidAnnotation(
-                f"items[{n}] is a {type(one).__name__}: say a convention, a dictionary of keys, or a Note.",
-                field=f"items[{n}]",
+                f"{place}[{n}] is a {type(one).__name__}: say a convention, a dictionary of keys, or a Note.",
+                field=f"{place}[{n}]",
             )
         for key, value in values.items():
             if not isinstance(one, Convention):
-                check_key(key, f"items[{n}].key")
-                Convention.check_value(key, value, f"items[{n}].value")
+                check_key(key, f"{place}[{n}].key")
+                Convention.check_value(key, value, f"{place}[{n}].value")
             yield Note(
                 key, value, payload=payload, idempotency_key=idempotency_key,
                 group=group if isinstance(one, Convention) else None,
             )  # fmt: skip
             payload = UNSET
             n += 1
+        if not isinstance(payload, _Unset):
+            raise InvalidAnnotation(
+                f"{place}[{n}] is a {type(one).__name__} with a payload and no key to store it with.",
+                field=f"{place}[{n}]",
+            )
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ Nothing here talks to a database. A `Call` is a statement, its parameters and ho
 `postil.postgres.execute` runs it on a connection, sync or async, so there are no twins to keep alike.
 """
 
-from postil.journal.annotations import annotate
+from postil.journal.annotations import annotate, annotate_many
 from postil.journal.histories import record_runs
 from postil.journal.interactions import ask, cancel_interaction, interaction_state, resolve_interaction
 from postil.journal.runs import cancel_run, create_run, finish_run, start_run
@@ -15,6 +15,7 @@ from postil.journal.tool_calls import finish_tool_call, record_tool_call, start_
 __all__ = [
     "Call",
     "annotate",
+    "annotate_many",
     "ask",
     "cancel_interaction",
     "cancel_run",

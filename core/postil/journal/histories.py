@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from postil.journal.statement import (
-    Call,
-    text_parameter,
-)
-from postil.jsontext import encode
-from postil.model import History
+from postil.journal.statement import Call, text_parameter
+from postil.jsontext import MAX_DEPTH, encode
+from postil.model import History, checked
 
 
 def record_runs(tenant: str, histories: Sequence[Mapping[str, object]]) -> Call[list[History]]:
@@ -18,9 +15,12 @@ def record_runs(tenant: str, histories: Sequence[Mapping[str, object]]) -> Call[
     A history is {run_id, name, status, recorded_at, started_at, ended_at, actor, trigger, input, result, error, metadata, steps};
     a step is {type, at, …} with the fields its type's event has. Raises `InvalidInput`, `IdempotencyConflict`.
     """
+    given = checked(histories, (list, tuple), "histories")
+    # A value may be as deep in a step of a history as on its own.
+    encoded = (encode(history, f"histories[{n}]", max_depth=MAX_DEPTH + 3) for n, history in enumerate(given))
     sql = "select * from postil.record_runs(cast(:tenant as text), cast(:histories as jsonb))"
     parameters = {
-        "tenant": text_parameter(tenant, "tenant"),
-        "histories": encode(list(histories), "histories"),
+        "tenant": text_parameter(tenant, "tenant")[1],
+        "histories": f"[{','.join(encoded)}]",
     }
     return Call(sql, parameters, lambda rows: [History(*row) for row in rows])

@@ -10,12 +10,13 @@ from postil.journal.statement import (
     actor_parameter,
     call,
     items_parameter,
+    optional_text_parameter,
     read_part,
     recorded_at_parameter,
     text_parameter,
 )
 from postil.jsontext import Json, encode
-from postil.model import Actor, Part, Said, notes_of
+from postil.model import Actor, Part, Said
 
 
 def ask(
@@ -31,11 +32,11 @@ def ask(
 ) -> Call[Part]:
     """Ask a question the run waits on. Raises `RunCancelled`, `RunFinished`, `StageNotFound`."""
     given: Arguments = {
-        "prompt": ("text", text_parameter(prompt, "prompt")),
-        "interaction_id": ("text", text_parameter(interaction_id, "interaction_id")),
-        "kind": ("text", text_parameter(kind, "kind")),
-        "assignee": ("text", text_parameter(to, "to")),
-        "stage_id": ("text", text_parameter(stage_id, "stage_id")),
+        "prompt": text_parameter(prompt, "prompt"),
+        "interaction_id": optional_text_parameter(interaction_id, "interaction_id"),
+        "kind": text_parameter(kind, "kind"),
+        "assignee": optional_text_parameter(to, "to"),
+        "stage_id": optional_text_parameter(stage_id, "stage_id"),
     }
     return call("ask", tenant, run_id, {**given, **recorded_at_parameter(recorded_at)}, read_part)
 
@@ -55,10 +56,10 @@ def resolve_interaction(
     Raises `InteractionNotFound`, `InteractionEnded`, `InvalidInput`.
     """
     given: Arguments = {
-        "interaction_id": ("text", text_parameter(interaction_id, "interaction_id")),
+        "interaction_id": text_parameter(interaction_id, "interaction_id"),
         "answer": ("jsonb", encode(answer, "answer")),
         "actor": actor_parameter(actor),
-        "annotations": ("jsonb", items_parameter(list(notes_of(said)), "annotations")),
+        "annotations": items_parameter(said, "annotations"),
     }
     return call(
         "resolve_interaction", tenant, run_id, {**given, **recorded_at_parameter(recorded_at)}, read_part
@@ -75,7 +76,7 @@ def cancel_interaction(
 ) -> Call[Part]:
     """Withdraw a question. Raises `InteractionNotFound`, `InteractionEnded`."""
     given: Arguments = {
-        "interaction_id": ("text", text_parameter(interaction_id, "interaction_id")),
+        "interaction_id": text_parameter(interaction_id, "interaction_id"),
         "actor": actor_parameter(actor),
     }
     return call(

@@ -11,12 +11,12 @@ from postil.journal.statement import (
     call,
     items_parameter,
     json_parameter,
+    optional_text_parameter,
     read_change,
     recorded_at_parameter,
-    text_parameter,
 )
 from postil.jsontext import Json, encode
-from postil.model import Actor, Change, Said, Trigger, notes_of
+from postil.model import Actor, Change, Said, Trigger, checked
 
 
 def create_run(
@@ -39,15 +39,18 @@ def create_run(
     Raises `RunExists` where the id is another run's, `RunNotFound` where there is no such parent.
     """
     arguments: Arguments = {
-        "name": ("text", text_parameter(name, "name")),
+        "name": optional_text_parameter(name, "name"),
         "input": json_parameter(input, "input"),
-        "trigger": ("jsonb", None if trigger is None else encode(trigger.as_json(), "trigger")),
-        "parent_id": ("text", text_parameter(parent_id, "parent_id")),
+        "trigger": (
+            "jsonb",
+            None if trigger is None else encode(checked(trigger, Trigger, "trigger").as_json(), "trigger"),
+        ),
+        "parent_id": optional_text_parameter(parent_id, "parent_id"),
         "actor": actor_parameter(actor),
-        "annotations": ("jsonb", items_parameter(list(notes_of(said)), "annotations")),
+        "annotations": items_parameter(said, "annotations"),
         "metadata": json_parameter(metadata, "metadata"),
         "status": ("text", "pending" if pending else "running"),
-        "replay_of": ("text", text_parameter(replay_of, "replay_of")),
+        "replay_of": optional_text_parameter(replay_of, "replay_of"),
     }
     return call(
         "create_run", tenant, run_id, {**arguments, **recorded_at_parameter(recorded_at)}, read_change
@@ -78,7 +81,7 @@ def finish_run(
         "result": json_parameter(result, "result"),
         "error": json_parameter(error, "error"),
         "actor": actor_parameter(actor),
-        "annotations": ("jsonb", items_parameter(list(notes_of(said)), "annotations")),
+        "annotations": items_parameter(said, "annotations"),
     }
     return call(
         "finish_run", tenant, run_id, {**arguments, **recorded_at_parameter(recorded_at)}, read_change
@@ -95,7 +98,7 @@ def cancel_run(
 ) -> Call[Change]:
     """Cancel a run; whoever works on it finds out at the next stage's end. Raises `RunNotFound`, `RunFinished`."""
     arguments: Arguments = {
-        "reason": ("text", text_parameter(reason, "reason")),
+        "reason": optional_text_parameter(reason, "reason"),
         "actor": actor_parameter(actor),
     }
     return call(

@@ -12,12 +12,13 @@ from postil.journal.statement import (
     call,
     items_parameter,
     json_parameter,
+    optional_text_parameter,
     read_change,
     recorded_at_parameter,
     text_parameter,
 )
 from postil.jsontext import Json
-from postil.model import Actor, Change, Said, notes_of
+from postil.model import Actor, Change, Said
 
 
 def start_stage(
@@ -34,8 +35,8 @@ def start_stage(
     Raises `StageEnded`, `RunCancelled`, `RunFinished`.
     """
     arguments: Arguments = {
-        "name": ("text", text_parameter(name, "name")),
-        "stage_id": ("text", text_parameter(stage_id, "stage_id")),
+        "name": text_parameter(name, "name"),
+        "stage_id": optional_text_parameter(stage_id, "stage_id"),
         "actor": actor_parameter(actor),
     }
     return call(
@@ -125,8 +126,8 @@ def _change_stage(
     more: Arguments,
 ) -> Call[Change]:
     arguments: Arguments = {
-        "stage_id": ("text", text_parameter(stage_id, "stage_id")),
-        "annotations": ("jsonb", items_parameter(list(notes_of(said)), "annotations")),
+        "stage_id": text_parameter(stage_id, "stage_id"),
+        "annotations": items_parameter(said, "annotations"),
         "actor": actor_parameter(actor),
     }
     return call(

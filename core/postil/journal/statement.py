@@ -8,14 +8,15 @@ from datetime import datetime
 from typing import Any, Generic, TypeAlias, TypeVar
 from uuid import UUID
 
-from postil.errors import InvalidAnnotation, InvalidInput
-from postil.jsontext import Json, check_text, encode
-from postil.model import Actor, Change, Note, Part, Recorded, rfc3339
+from postil.errors import InvalidAnnotation
+from postil.jsontext import MAX_DEPTH, Json, check_text, encode
+from postil.model import Actor, Change, Note, Part, Recorded, Said, checked, notes_of, rfc3339
 
 T = TypeVar("T")
 Row = Sequence[Any]
-Arguments: TypeAlias = "Mapping[str, tuple[str, object]]"
-"""SQL type and value of each named argument; one whose value is None is left out."""
+Argument: TypeAlias = "tuple[str, object]"
+"""SQL type and value of an argument; one whose value is None is left out."""
+Arguments: TypeAlias = "Mapping[str, Argument]"
 
 
 @dataclass(frozen=True)
@@ -31,13 +32,13 @@ def call(
     function: str,
     tenant: str,
     run_id: str,
-    arguments: Mapping[str, tuple[str, object]],
+    arguments: Arguments,
     read: Callable[[Sequence[Row]], T],
 ) -> Call[T]:
     """Build the call of one of our functions; an argument whose value is None takes the function's own default."""
     run: Arguments = {
-        "tenant": ("text", text_parameter(tenant, "tenant")),
-        "run_id": ("text", text_parameter(run_id, "run_id")),
+        "tenant": text_parameter(tenant, "tenant"),
+        "run_id": text_parameter(run_id, "run_id"),
     }
     given = {**run, **{name: argument for name, argument in arguments.items() if argument[1] is not None}}
     # Names and types are ours, never the caller's; a named argument left out takes the function's own default.
@@ -46,29 +47,44 @@ def call(
     return Call(sql, {name: value for name, (_, value) in given.items()}, read)
 
 
-def items_parameter(notes: Sequence[Note], place: str) -> str:
-    """Return notes as the JSON array `postil.annotate` takes; `place` is what it is called in an error."""
-    items = [note.as_item(f"{place}[{n}]") for n, note in enumerate(notes)]
-    return f"[{','.join(encode(item, f'{place}[{n}]', InvalidAnnotation) for n, item in enumerate(items))}]"
+def items_parameter(said: Sequence[Said], place: str, idempotency_key: str | None = None) -> Argument:
+    """Return what was said as the JSON array `postil.annotate` takes; `place` is what it is called in an error."""
+    notes = notes_of(said, place, idempotency_key=idempotency_key)
+    return ("jsonb", f"[{','.join(encode_item(note, f'{place}[{n}]') for n, note in enumerate(notes))}]")
 
 
-def text_parameter(value: str | None, field: str) -> str | None:
+def encode_item(note: Note, place: str) -> str:
+    """Return one note as JSON text; its value and payload may be as deep as JSON on its own."""
+    return encode(note.as_item(place), place, InvalidAnnotation, max_depth=MAX_DEPTH + 1)
+
+
+def text_parameter(value: str, field: str) -> Argument:
     """Return a text PostgreSQL can store, or raise `InvalidInput` naming the field."""
+    return ("text", check_text(checked(value, str, field), field))
+
+
+def optional_text_parameter(value: str | None, field: str) -> Argument:
+    """Return a text that may be left out."""
+    return ("text", None) if value is None else text_parameter(value, field)
+
+
+def number_parameter(value: float | None, field: str) -> Argument:
+    """Return a number; the database checks its range."""
     if value is None:
-        return None
-    if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance] (callers without a checker)
-        raise InvalidInput(f"{field} must be a text, this is a {type(value).__name__}.", field=field)
-    return check_text(value, field)
+        return ("double precision", None)
+    number = checked(value, (int, float), field)
+    encode(number, field)  # refuses NaN, infinity, and integers beyond a double
+    return ("double precision", float(number))
 
 
-def json_parameter(value: Json, field: str) -> tuple[str, str | None]:
+def json_parameter(value: Json, field: str) -> Argument:
     """Return a value as a jsonb argument; None says nothing."""
     return ("jsonb", None if value is None else encode(value, field))
 
 
-def actor_parameter(actor: Actor | None) -> tuple[str, str | None]:
+def actor_parameter(actor: Actor | None) -> Argument:
     """Return an actor as a jsonb argument."""
-    return ("jsonb", None if actor is None else encode(actor.as_json(), "actor"))
+    return ("jsonb", None if actor is None else encode(checked(actor, Actor, "actor").as_json(), "actor"))
 
 
 def recorded_at_parameter(recorded_at: datetime | None) -> Arguments:

@@ -10,6 +10,8 @@ from postil.journal.statement import (
     actor_parameter,
     call,
     json_parameter,
+    number_parameter,
+    optional_text_parameter,
     read_part,
     recorded_at_parameter,
     text_parameter,
@@ -35,11 +37,11 @@ def start_tool_call(
     Raises `RunCancelled`, `RunFinished`, `StageNotFound`, `ToolCallEnded`.
     """
     given: Arguments = {
-        "name": ("text", text_parameter(name, "name")),
-        "tool_call_id": ("text", text_parameter(tool_call_id, "tool_call_id")),
-        "kind": ("text", text_parameter(kind, "kind")),
+        "name": text_parameter(name, "name"),
+        "tool_call_id": optional_text_parameter(tool_call_id, "tool_call_id"),
+        "kind": text_parameter(kind, "kind"),
         "arguments": json_parameter(arguments, "arguments"),
-        "stage_id": ("text", text_parameter(stage_id, "stage_id")),
+        "stage_id": optional_text_parameter(stage_id, "stage_id"),
         "actor": actor_parameter(actor),
     }
     return call("start_tool_call", tenant, run_id, {**given, **recorded_at_parameter(recorded_at)}, read_part)
@@ -58,11 +60,11 @@ def finish_tool_call(
 ) -> Call[Part]:
     """Record how a tool call ended, whatever has become of the run. Raises `ToolCallNotFound`, `ToolCallEnded`."""
     given: Arguments = {
-        "tool_call_id": ("text", text_parameter(tool_call_id, "tool_call_id")),
+        "tool_call_id": text_parameter(tool_call_id, "tool_call_id"),
         "status": ("text", "failed" if failed else "completed"),
         "result": json_parameter(result, "result"),
         "error": json_parameter(error, "error"),
-        "duration_ms": ("double precision", duration_ms),
+        "duration_ms": number_parameter(duration_ms, "duration_ms"),
     }
     return call(
         "finish_tool_call", tenant, run_id, {**given, **recorded_at_parameter(recorded_at)}, read_part
@@ -87,15 +89,15 @@ def record_tool_call(
 ) -> Call[Part]:
     """Record a tool call that is over, in one event. Raises `RunCancelled`, `RunFinished`, `StageNotFound`, `ToolCallEnded`."""
     given: Arguments = {
-        "name": ("text", text_parameter(name, "name")),
-        "tool_call_id": ("text", text_parameter(tool_call_id, "tool_call_id")),
-        "kind": ("text", text_parameter(kind, "kind")),
+        "name": text_parameter(name, "name"),
+        "tool_call_id": optional_text_parameter(tool_call_id, "tool_call_id"),
+        "kind": text_parameter(kind, "kind"),
         "status": ("text", "failed" if failed else "completed"),
         "arguments": json_parameter(arguments, "arguments"),
         "result": json_parameter(result, "result"),
         "error": json_parameter(error, "error"),
-        "duration_ms": ("double precision", duration_ms),
-        "stage_id": ("text", text_parameter(stage_id, "stage_id")),
+        "duration_ms": number_parameter(duration_ms, "duration_ms"),
+        "stage_id": optional_text_parameter(stage_id, "stage_id"),
         "actor": actor_parameter(actor),
     }
     return call(

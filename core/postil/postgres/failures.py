@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from postil.errors import (
     InvalidInput,
@@ -15,16 +16,27 @@ from postil.errors import (
 )
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
-_RETRYABLE = {"40001", "40P01"}
+# Serialisation failure, deadlock, lock timeout, statement timeout: none of the transaction was stored.
+_RETRYABLE = {"40001", "40P01", "55P03", "57014"}
 _NO_SCHEMA = {"3F000", "42883", "42P01"}
 # Malformed text that no server-side function ever sees, because the parameter itself cannot be read.
-_MALFORMED = {"22P02", "22P05", "22021", "22003", "22007", "22008", "54001"}
+_MALFORMED = ("22", "54")
+# Connection lost, server shutting down, out of resources; and refused at the door.
+_UNAVAILABLE = ("08", "57P", "53", "28P01", "28000", "3D000")
+_NO_RIGHTS = "42501"
 
 
-def translated(error: DBAPIError) -> PostilError:
-    """The typed error for a driver's error."""
+def translated(error: SQLAlchemyError) -> PostilError:
+    """The typed error for a driver's error, or for one of SQLAlchemy's own."""
+    if isinstance(error, PoolExhausted):
+        return Unavailable(
+            f"No connection became free: {error}", advice="Give the engine a larger pool, or try again."
+        )
+    if not isinstance(error, DBAPIError):
+        return WriteRefused(f"The session or connection cannot be used: {error}")
     cause = error.orig
-    sqlstate: str = getattr(cause, "sqlstate", None) or ""
+    # psycopg calls it sqlstate, psycopg2 pgcode.
+    sqlstate: str = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None) or ""
     diagnostic = getattr(cause, "diag", None)
     message: str = getattr(diagnostic, "message_primary", None) or str(cause).strip() or type(cause).__name__
     if sqlstate.startswith("PS"):
@@ -42,11 +54,18 @@ def translated(error: DBAPIError) -> PostilError:
         return SchemaOutdated(
             f"The database lacks part of schema postil: {message}.", advice="Run `postil migrate`."
         )
-    if sqlstate in _MALFORMED:
-        return InvalidInput(f"The database cannot read a parameter: {message}.")
-    if not sqlstate or sqlstate.startswith(("08", "57P", "53")) or sqlstate in {"28P01", "28000", "3D000"}:
+    if sqlstate.startswith(_UNAVAILABLE) or (
+        not sqlstate and isinstance(error, (OperationalError, InterfaceError))
+    ):
         return Unavailable(
             f"The database cannot be used now: {message}",
             advice="Check that it runs and that the URL is right (`postil doctor`), then try again.",
+        )
+    if not sqlstate or sqlstate.startswith(_MALFORMED):
+        return InvalidInput(f"The database cannot read a parameter: {message}.")
+    if sqlstate == _NO_RIGHTS:
+        return WriteRefused(
+            f"The role may not do this: {message}.",
+            advice="Grant it the rights on the database and on schema postil, or use the role that owns them.",
         )
     return WriteRefused(f"The database refused the statement ({sqlstate}): {message}.")

@@ -7,6 +7,9 @@ from sqlalchemy.exc import ArgumentError
 
 from postil.errors import ConfigurationError
 
+# Seconds. Without it an address that answers nothing is waited for as long as TCP does: minutes.
+CONNECT_TIMEOUT = "10"
+
 
 def sqlalchemy_url(url: str) -> URL:
     """Return `url` (``postgresql://…``, as psql takes it) with psycopg 3 as its driver; sync and async engines take it.
@@ -15,11 +18,13 @@ def sqlalchemy_url(url: str) -> URL:
     """
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # ValueError: a port that is no number
         parsed = None
     if parsed is None or parsed.get_backend_name() not in {"postgresql", "postgres"}:
         raise ConfigurationError(
             "The database URL is not one of PostgreSQL.",
             advice="Write it as postgresql://user:password@host:port/name.",
         )
-    return parsed if "+" in parsed.drivername else parsed.set(drivername="postgresql+psycopg")
+    if "connect_timeout" not in parsed.query and "service" not in parsed.query:
+        parsed = parsed.update_query_dict({"connect_timeout": CONNECT_TIMEOUT})
+    return parsed.set(drivername="postgresql+psycopg")
