@@ -43,12 +43,10 @@ def root(  # noqa: D103 (its docstring would replace the help above)
 
 
 def _gather() -> None:
-    from importlib import import_module
-    from importlib.util import find_spec
+    from postil.cli import bench, demo, importing, migrate, stack
 
-    for name in ("stack", "migrate", "importing", "demo", "bench"):
-        if find_spec(f"postil.cli.{name}"):
-            import_module(f"postil.cli.{name}").register(app)
+    for module in (stack, migrate, importing, demo, bench):
+        module.register(app)
     for entry in sorted(entry_points(group="postil.commands")):
         try:
             register = entry.load()

@@ -1,0 +1,62 @@
+# Everything a newcomer or a CI needs; only Python 3.11 or later and make are expected of the machine.
+
+PYTHON ?= python3
+BIN := .venv/bin
+# As many test processes as processors, but each has a PostgreSQL and a Kafka of its own, so not more than four.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() or 1))')
+DATA ?= .postil
+FOLDER ?= docs
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run demo test lint format faults bench lock clean
+
+help: ## Show what can be made
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(BIN)/postil ## Make .venv, with every package pinned by hash, and the `postil` command in it
+
+$(BIN)/postil: requirements.txt requirements-bootstrap.txt pyproject.toml hatch_build.py \
+               $(shell find consumers/postil_consumers/dashboard/web -type f -not -path '*/node_modules/*' 2>/dev/null)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "Postil needs Python 3.11 or later; this is $$($(PYTHON) --version). Say which: make setup PYTHON=/path/to/python3"; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || \
+	    { echo "This Python cannot make a virtual environment (on Debian: apt-get install python3-venv)."; exit 2; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bootstrap.txt
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --reinstall-package postil -e .
+	@touch $(BIN)/postil
+
+run: setup ## Start the whole pipeline with its page, and a demonstration run on FOLDER (docs)
+	$(BIN)/postil up --data $(DATA) --demo $(FOLDER)
+
+test: setup ## Run every test, against a real PostgreSQL and a real Kafka
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup
+
+faults: setup ## Run the tests that kill, cut and stop things
+	$(BIN)/pytest tests/faults
+
+lint: setup ## Check style, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+format: setup ## Bring the code into its form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup ## Measure this machine, each figure beside its physical limit
+	$(BIN)/postil bench write
+	$(BIN)/postil bench relay
+	$(BIN)/postil bench latency
+
+lock: ## Pin the packages anew: versions and hashes, no addresses
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	    --upgrade --all-extras --group dev pyproject.toml -o requirements.txt
+	echo uv | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	    --upgrade - -o requirements-bootstrap.txt
+
+clean: ## Remove what was built (not the data of `make run`)
+	rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf consumers/postil_consumers/dashboard/static consumers/postil_consumers/dashboard/web/node_modules

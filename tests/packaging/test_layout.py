@@ -1,0 +1,40 @@
+"""The layout's hazard, guarded: the folders `core`, `outbox_relay` and `consumers` are never importable."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FOLDERS = ("core", "outbox_relay", "consumers")
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_source_folder_is_no_importable_package(folder: str) -> None:
+    """Importable twice, once as `core.postil` and once as `postil`, every class would exist twice."""
+    assert find_spec(folder) is None
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_source_folder_has_no_init_file(folder: str) -> None:
+    assert not (ROOT / folder / "__init__.py").exists()
+
+
+def test_each_package_says_that_it_is_typed() -> None:
+    missing = [
+        package
+        for package in ("core/postil", "outbox_relay/postil_relay", "consumers/postil_consumers")
+        if not (ROOT / package / "py.typed").is_file()
+    ]
+    assert missing == []
+
+
+def test_lock_files_carry_hashes_and_no_addresses() -> None:
+    for name in ("requirements.txt", "requirements-bootstrap.txt"):
+        lines = (ROOT / name).read_text("utf-8").splitlines()
+        pinned = [line for line in lines if "==" in line]
+        assert pinned, name
+        assert [line for line in lines if "://" in line or line.startswith(("-i", "--"))] == []
+        assert all(line.rstrip().endswith("\\") for line in pinned), f"{name}: a version without its hashes"
