@@ -19,10 +19,11 @@ from sqlalchemy.orm import Session, scoped_session
 
 from postil import journal
 from postil.errors import ConfigurationError
-from postil.hosting import AsyncHostedRun, HostedRun, Opening
+from postil.hosting import AsyncHostedRun, HostedRun
 from postil.journal import Call
 from postil.jsontext import Json
 from postil.model import Actor, Said, Trigger
+from postil.plans import Opening
 from postil.postgres.execute import AsyncTransaction, Transaction, execute, execute_async
 from postil.postgres.failures import translated
 from postil.postgres.url import sqlalchemy_url

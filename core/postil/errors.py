@@ -46,6 +46,8 @@ class PostilError(Exception):
     """
 
     exit_code: ClassVar[int] = 2
+    unflushed: Sequence[Note] = ()
+    """What was buffered in hosted stages and could not be stored, to be annotated elsewhere or again."""
 
     def __init__(self, what: str, *, advice: str) -> None:
         self.what = what
@@ -157,7 +159,6 @@ class RunCancelled(WriteRefused):
 
     sqlstate = "PS002"
     default_advice = "Stop working on the run; annotations from outside remain possible."
-    unflushed: Sequence[Note] = ()
 
 
 class RunFinished(WriteRefused):
@@ -165,7 +166,6 @@ class RunFinished(WriteRefused):
 
     sqlstate = "PS003"
     default_advice = "Annotate it from outside, or start a run of its own."
-    unflushed: Sequence[Note] = ()
 
 
 class IdempotencyConflict(WriteRefused):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from asyncio import shield
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -10,11 +11,13 @@ from inspect import iscoroutinefunction, signature
 from typing import Any, ParamSpec, TypeVar, cast
 
 from postil import journal
-from postil.errors import InvalidInput
-from postil.hosting import MAX_MESSAGE, AsyncHostedRun, HostedRun, current_run, current_stage, error_as_json
+from postil.errors import InvalidInput, PostilError
+from postil.hosting import AsyncHostedRun, HostedRun, current_run, current_stage
 from postil.journal import Call
 from postil.jsontext import Json, encode
 from postil.model import Part
+from postil.plans import MAX_MESSAGE, error_as_json, storable
+from postil.verbs import Plan, drive, drive_async
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -27,30 +30,47 @@ def tool(work: Callable[P, T]) -> Callable[P, T]:
     """Record each call of a function, made inside a hosted run, as a tool call: running → completed or failed, with its duration.
 
     Arguments and result are stored as JSON; what has no JSON form is stored as its ``repr``, marked as such.
-    Outside a run the function is simply called. Works on functions and coroutine functions.
+    Works on functions in a run hosted by `Postil`, and on coroutine functions in one hosted by `AsyncPostil`.
+    Elsewhere the function is simply called: outside a run, in a thread that was started without its context,
+    and a plain function in an async run, which cannot wait for the record to be written.
     """
     parameters = signature(work)
+    name = getattr(work, "__qualname__", type(work).__qualname__).rpartition("<locals>.")[2]
 
-    def begin(args: tuple[Any, ...], kwargs: dict[str, Any], tenant: str, run_id: str) -> Call[Part]:
-        bound = parameters.bind(*args, **kwargs)
-        arguments = {
-            name: _observed(value) for name, value in bound.arguments.items() if name not in {"self", "cls"}
-        }
-        return journal.start_tool_call(
-            tenant,
-            run_id,
-            work.__qualname__.rpartition("<locals>.")[2],
-            arguments=arguments,
-            stage_id=current_stage.get(),
-        )
+    def begin(run: HostedRun | AsyncHostedRun, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Plan[str]:
+        given = parameters.bind(*args, **kwargs).arguments
+        arguments = _observed({n: _observed(v) for n, v in given.items() if n not in {"self", "cls"}})
 
-    def end(tenant: str, run_id: str, call_id: str, started: float, outcome: object) -> Call[Part]:
-        took = (time.perf_counter() - started) * 1000
-        if isinstance(outcome, _Raised):
-            return journal.finish_tool_call(
-                tenant, run_id, call_id, failed=True, error=error_as_json(outcome.error), duration_ms=took
+        def start(arguments: Json) -> Call[Part]:
+            return journal.start_tool_call(
+                run.tenant, run.id, name, arguments=arguments, stage_id=current_stage.get()
             )
-        return journal.finish_tool_call(tenant, run_id, call_id, result=_observed(outcome), duration_ms=took)
+
+        call: Part
+        try:
+            call = yield start(arguments)
+        except InvalidInput as refused:
+            call = yield start(_omitted(refused))
+        return call.id
+
+    def end(run: HostedRun | AsyncHostedRun, call_id: str, started: float, outcome: object) -> Plan[None]:
+        took = (time.perf_counter() - started) * 1000
+
+        def finish(**how: Any) -> Call[Part]:
+            return journal.finish_tool_call(run.tenant, run.id, call_id, duration_ms=took, **how)
+
+        try:
+            if isinstance(outcome, _Raised):
+                yield finish(failed=True, error=error_as_json(outcome.error))
+            else:
+                yield finish(result=_observed(outcome))
+        except PostilError as refused:
+            if isinstance(outcome, _Raised):  # the work's own failure matters more than ours to record it
+                outcome.error.add_note(f"Postil could not record this failure: {refused}")
+            elif isinstance(refused, InvalidInput):
+                yield finish(result=_omitted(refused))
+            else:
+                raise
 
     if iscoroutinefunction(work):
 
@@ -59,15 +79,15 @@ def tool(work: Callable[P, T]) -> Callable[P, T]:
             run = current_run.get()
             if not isinstance(run, AsyncHostedRun):
                 return await cast("Awaitable[Any]", work(*args, **kwargs))
-            tenant = run.tenant
-            call: Part = await run.perform(begin(args, kwargs, tenant, run.id))
+            call_id = await drive_async(begin(run, args, kwargs), run.perform)
             started = time.perf_counter()
             try:
                 result = await cast("Awaitable[Any]", work(*args, **kwargs))
             except BaseException as error:
-                await run.perform(end(tenant, run.id, call.id, started, _Raised(error)))
+                # Shielded: a second cancellation must not keep the first from being recorded.
+                await shield(drive_async(end(run, call_id, started, _Raised(error)), run.perform))
                 raise
-            await run.perform(end(tenant, run.id, call.id, started, result))
+            await drive_async(end(run, call_id, started, result), run.perform)
             return result
 
         return cast("Callable[P, T]", awaited)
@@ -77,15 +97,14 @@ def tool(work: Callable[P, T]) -> Callable[P, T]:
         run = current_run.get()
         if not isinstance(run, HostedRun):
             return work(*args, **kwargs)
-        tenant = run.tenant
-        call: Part = run.perform(begin(args, kwargs, tenant, run.id))
+        call_id = drive(begin(run, args, kwargs), run.perform)
         started = time.perf_counter()
         try:
             result = work(*args, **kwargs)
         except BaseException as error:
-            run.perform(end(tenant, run.id, call.id, started, _Raised(error)))
+            drive(end(run, call_id, started, _Raised(error)), run.perform)
             raise
-        run.perform(end(tenant, run.id, call.id, started, result))
+        drive(end(run, call_id, started, result), run.perform)
         return result
 
     return called
@@ -101,8 +120,13 @@ def _observed(value: object) -> Json:
     try:
         size = len(encode(value, "value").encode())
     except InvalidInput:
-        shown = repr(value).replace("\x00", "\\0").encode("utf-8", "backslashreplace").decode()
+        shown = storable(repr, value)
         return {"repr": shown[:MAX_MESSAGE], "truncated": len(shown) > MAX_MESSAGE}
     if size > MAX_OBSERVED:
         return {"omitted": f"{size} bytes of JSON, more than {MAX_OBSERVED} are not kept"}
     return cast("Json", value)
+
+
+def _omitted(refused: InvalidInput) -> Json:
+    # The database counts otherwise: 1e300 is 5 bytes here and 301 there.
+    return {"omitted": refused.what[:MAX_MESSAGE]}

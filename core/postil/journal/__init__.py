@@ -6,7 +6,13 @@ Nothing here talks to a database. A `Call` is a statement, its parameters and ho
 
 from postil.journal.annotations import annotate, annotate_many
 from postil.journal.histories import record_runs
-from postil.journal.interactions import ask, cancel_interaction, interaction_state, resolve_interaction
+from postil.journal.interactions import (
+    InteractionState,
+    ask,
+    cancel_interaction,
+    interaction_state,
+    resolve_interaction,
+)
 from postil.journal.runs import cancel_run, create_run, finish_run, start_run
 from postil.journal.stages import complete_stage, fail_stage, resume_stage, start_stage, suspend_stage
 from postil.journal.statement import Call
@@ -14,6 +20,7 @@ from postil.journal.tool_calls import finish_tool_call, record_tool_call, start_
 
 __all__ = [
     "Call",
+    "InteractionState",
     "annotate",
     "annotate_many",
     "ask",

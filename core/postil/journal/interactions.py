@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from postil.journal.statement import (
@@ -84,14 +85,21 @@ def cancel_interaction(
     )
 
 
-def interaction_state(tenant: str, run_id: str, interaction_id: str) -> Call[tuple[str, Json]]:
-    """Read a question's status and, once it is resolved, its answer; ``("cancelled", None)`` where there is none."""
+@dataclass(frozen=True)
+class InteractionState:
+    """How a question and its run stand, and once it is resolved its answer."""
+
+    status: str
+    answer: Json
+    run_status: str
+
+
+def interaction_state(tenant: str, run_id: str, interaction_id: str) -> Call[InteractionState]:
+    """Read how a question stands that was asked before."""
     sql = (
-        "select status, answer from postil.interaction"
-        " where tenant = cast(:tenant as text) and run_id = cast(:run_id as text) and id = cast(:id as text)"
+        "select i.status, i.answer, r.status from postil.interaction i"
+        " join postil.run r on r.tenant = i.tenant and r.id = i.run_id"
+        " where i.tenant = cast(:tenant as text) and i.run_id = cast(:run_id as text) and i.id = cast(:id as text)"
     )
-    return Call(
-        sql,
-        {"tenant": tenant, "run_id": run_id, "id": interaction_id},
-        lambda rows: (rows[0][0], rows[0][1]) if rows else ("cancelled", None),
-    )
+    parameters = {"tenant": tenant, "run_id": run_id, "id": interaction_id}
+    return Call(sql, parameters, lambda rows: InteractionState(*rows[0]))
