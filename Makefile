@@ -8,7 +8,7 @@ DATA ?= .postil
 FOLDER ?= docs
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint format faults bench lock clean
+.PHONY: help setup run demo test lint format faults bench docs lock clean
 
 help: ## Show what can be made
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ bench: setup ## Measure this machine, each figure beside its physical limit
 	$(BIN)/postil bench write
 	$(BIN)/postil bench relay
 	$(BIN)/postil bench latency
+
+docs: setup ## Write the reference pages from the code
+	$(BIN)/python docs/reference/generate.py
 
 lock: ## Pin the packages anew: versions and hashes, no addresses
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \

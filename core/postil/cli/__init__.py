@@ -42,7 +42,8 @@ def root(  # noqa: D103 (its docstring would replace the help above)
     pass
 
 
-def _gather() -> None:
+def complete_app() -> typer.Typer:
+    """Return the command line with the commands of every installed package."""
     from postil.cli import bench, demo, importing, migrate, stack
 
     for module in (stack, migrate, importing, demo, bench):
@@ -58,13 +59,14 @@ def _gather() -> None:
             continue
         register(app)
     app.add_typer(bench_app, name="bench")
+    return app
 
 
 def main() -> None:
     """Run the command line; a `PostilError` becomes two lines and its exit code, never a stack trace."""
-    _gather()
+    complete = complete_app()
     try:
-        app()
+        complete()
     except PostilError as error:
         show_error(error)
         sys.exit(error.exit_code)
