@@ -10,8 +10,8 @@ import typer
 
 def register(app: typer.Typer) -> None:
     """Add `consume`, `audit`, `verify`, and the dashboard's where it is installed."""
-    from postil_consumers.audit import cli as audit_cli
-    from postil_consumers.verify import cli as verify_cli
+    import postil_consumers.audit.cli as audit_cli
+    import postil_consumers.verify.cli as verify_cli
 
     consume = typer.Typer(help="Run one consumer of the event log.", no_args_is_help=True)
     audit = typer.Typer(help="Work with the audit log's files.", no_args_is_help=True)

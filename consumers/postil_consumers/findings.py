@@ -32,7 +32,7 @@ class Findings:
     counts: Counter[str] = field(default_factory=Counter[str])
     _kept: list[Finding] = field(default_factory=list[Finding])
 
-    def add(self, kind: str, what: str, **place: str | int | None) -> None:
+    def add(self, kind: str, what: str, /, **place: str | int | None) -> None:
         """Note one; places that are not known are left out."""
         self.counts[kind] += 1
         if self.counts[kind] <= LIMIT:

@@ -105,16 +105,11 @@ class KafkaSource:
     ) -> None:
         """Join the group once the topic is there; before that raises `Transient`, for the relay makes it."""
         try:
-            topics = self._consumer.list_topics(self._topic, timeout=_TIMEOUT).topics
-            error = (
-                topics[self._topic].error
-                if self._topic in topics
-                else KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART)
-            )
-            if error is not None:
-                raise KafkaException(error)
+            error = self._consumer.list_topics(self._topic, timeout=_TIMEOUT).topics[self._topic].error
         except KafkaException as refused:
-            raise translated(refused.args[0], f"looking for topic {self._topic}") from None
+            error = refused.args[0]
+        if error is not None:
+            raise translated(error, f"looking for topic {self._topic}")
         self._topic_id = topic_id(self._client, self._topic)
 
         def on_assign(consumer: Consumer, found: list[TopicPartition]) -> None:
@@ -161,12 +156,15 @@ class KafkaSource:
             if error is not None:
                 self._on_error(error)
                 continue
-            partition = self._partitions.get(message.partition())  # pyright: ignore[reportArgumentType] (set where there is no error)
+            number, offset = message.partition(), message.offset()
+            assert number is not None  # both are set where there is no error
+            assert offset is not None
+            partition = self._partitions.get(number)
             if partition is None:
                 continue  # revoked meanwhile
             value = message.value()
             size += len(value) if value is not None else 0
-            found.append(Message(partition, message.offset(), message.key(), value))  # type: ignore[arg-type] # set, and bytes, where there is no error
+            found.append(Message(partition, offset, message.key(), value))
         if found and not self._reachable:
             self._reachable = True
             log.info("kafka is back")
@@ -205,18 +203,20 @@ class KafkaSource:
         if not places:
             return
         try:
-            self._consumer.commit(offsets=places, asynchronous=not wait)
+            if wait:
+                self._consumer.commit(offsets=places, asynchronous=False)
+            else:
+                self._consumer.commit(offsets=places)
         except KafkaException as error:
             log.debug("offsets were not committed", error=str(error.args[0]))
 
     def lag(self, partition: Partition, next_offset: int) -> int | None:
         """From the watermark that came with the last fetch."""
-        with contextlib.suppress(KafkaException):
+        with contextlib.suppress(KafkaException, TypeError):  # None before the first fetch, whatever the stubs say
             marks = self._consumer.get_watermark_offsets(
                 TopicPartition(partition.topic, partition.number), cached=True
             )
-            if marks and marks[1] >= 0:
-                return max(0, marks[1] - next_offset)
+            return max(0, marks[1] - next_offset) if marks[1] >= 0 else None
         return None
 
     def close(self) -> None:
@@ -226,11 +226,9 @@ class KafkaSource:
 
 def topic_id(client: Mapping[str, str], topic: str) -> str:
     """What tells this topic from a later one of the same name; "" where the brokers do not say."""
+    admin: Any = AdminClient({**client, "log_level": 0})  # typed as far as its stubs do not go
     try:
-        admin = AdminClient({**client, "log_level": 0})
-        described = admin.describe_topics(TopicCollection([topic]), request_timeout=_TIMEOUT)[topic].result(
-            _TIMEOUT
-        )
+        described = admin.describe_topics(TopicCollection([topic]), request_timeout=_TIMEOUT)
+        return str(described[topic].result(_TIMEOUT).topic_id or "")
     except (KafkaException, TimeoutError):
         return ""
-    return str(described.topic_id or "")

@@ -15,21 +15,14 @@ from postil_consumers.sink import Item, Partition, Record, Resume
 from postil_consumers.source import Message
 
 
-def event_value(
-    run_id: str,
-    run_seq: int,
-    *,
-    tenant: str = "default",
-    type: str = "annotation:created",
-    data: object = None,  # noqa: A002 (its name on the wire)
-) -> bytes:
+def event_value(run_id: str, run_seq: int, *, tenant: str = "default", data: object = None) -> bytes:
     """The bytes of an event as the database would build them, its id following from tenant, run and number."""
     event_id = uuid5(NAMESPACE_URL, f"{tenant}/{run_id}/{run_seq}")
     attributes = {
         "specversion": "1.0",
         "id": str(event_id),
         "source": f"/{tenant}/runs/{quote(run_id, safe='')}",
-        "type": type,
+        "type": "annotation:created",
         "subject": f"annotations/{event_id}",
         "time": "2026-01-02T03:04:05.678901Z",
         "recordedtime": "2026-01-02T03:04:05.678901Z",

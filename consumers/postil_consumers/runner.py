@@ -173,7 +173,7 @@ class Runner:
         for message in batch:
             _, offset, key, value = message
             try:
-                outcomes = sequencer.admit(identify(value or b"", key))
+                outcomes = sequencer.admit(identify(value or b"", key or b""))
             except Unparseable as error:
                 items.append(self._dead(message, error.what))
                 continue

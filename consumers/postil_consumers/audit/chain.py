@@ -65,7 +65,7 @@ class _Reader:
         for line in (raw, raw[:-1]):
             try:
                 manifest.decode(line)
-            except manifest.InvalidEntryError:
+            except manifest.InvalidEntry:
                 continue
             self._note("the end of the entry's line was changed", self._highest + 1, at + len(line))
             return True
@@ -75,7 +75,7 @@ class _Reader:
         expected = self._highest + 1 + self._altered
         try:
             link = manifest.decode(line)
-        except manifest.InvalidEntryError as error:
+        except manifest.InvalidEntry as error:
             self._note(f"the entry was altered: {error}", expected, at)
             self._altered += 1
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import sys
 from collections.abc import Sequence
@@ -253,8 +254,6 @@ def _write(fd: int, data: bytes, at: int) -> None:
 
 def _make_durable(fd: int) -> None:
     if sys.platform == "darwin":  # fsync there stops at the drive's cache
-        import fcntl
-
         fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
     else:
         os.fdatasync(fd)

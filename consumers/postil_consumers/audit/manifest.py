@@ -6,7 +6,7 @@ An entry is one line of canonical JSON (RFC 8785: sorted keys, no spaces; all te
 
 from __future__ import annotations
 
-import string
+import re
 from dataclasses import dataclass, fields
 from hashlib import sha256
 from typing import Any, ClassVar, TypeAlias, cast
@@ -18,7 +18,7 @@ NO_HASH = "0" * 64
 """What the first entry calls the entry before it."""
 
 
-class InvalidEntryError(ValueError):
+class InvalidEntry(ValueError):
     """The line is no entry, or not in its one form, or not what its hash says."""
 
 
@@ -70,7 +70,8 @@ class Seal:
 
 Entry: TypeAlias = Open | Commit | Seal
 _TYPES: dict[str, type[Entry]] = {kind.type: kind for kind in (Open, Commit, Seal)}
-_HEX = frozenset(string.hexdigits.lower())
+_HASH = re.compile(r"[0-9a-f]{64}")
+_SEGMENT = re.compile(r"[0-9]{20}\.ndjson")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,57 +103,48 @@ def encode(entry: Entry, number: int, prev: str) -> tuple[bytes, str]:
 
 
 def decode(line: bytes) -> Link:
-    """Read one line without its end; any other byte than `encode` wrote raises `InvalidEntryError`."""
+    """Read one line without its end; any other byte than `encode` wrote raises `InvalidEntry`."""
     try:
         parsed: Any = orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        raise InvalidEntryError(f"not JSON ({error})") from None
+        raise InvalidEntry(f"not JSON ({error})") from None
     if not isinstance(parsed, dict) or _canonical(parsed) != line:
-        raise InvalidEntryError("not in canonical form")
+        raise InvalidEntry("not in canonical form")
     said = cast("dict[str, Any]", parsed)
     digest = said.pop("hash", None)
     if sha256(_canonical(said)).hexdigest() != digest:
-        raise InvalidEntryError("its content does not match its hash")
+        raise InvalidEntry("its content does not match its hash")
     number, prev = said.pop("entry", None), said.pop("prev", None)
     kind = _TYPES.get(said.pop("type", None))
     if kind is None or not isinstance(number, int) or not isinstance(prev, str):
-        raise InvalidEntryError("of an unknown type; a newer version may have written it")
+        raise InvalidEntry("of an unknown type; a newer version may have written it")
     if isinstance(said.get("frontier"), list):
         said["frontier"] = tuple(said["frontier"])
     try:
         entry = kind(**said)
     except TypeError:
-        raise InvalidEntryError("its attributes are not those of its type") from None
+        raise InvalidEntry("its attributes are not those of its type") from None
     _check(entry)
     return Link(number, prev, digest, entry)
 
 
 def _check(entry: Entry) -> None:
-    """The hash vouches for the bytes, this for what readers rely on: types, and names that are files in this directory."""
+    """The hash vouches for the bytes, this for what readers rely on: types, and names that are files in the log."""
     for field in fields(entry):
-        value = getattr(entry, field.name)
+        value: object = getattr(entry, field.name)
         if field.type == "int" and (not isinstance(value, int) or value < 0):
-            raise InvalidEntryError(f"{field.name} is not a number from 0")
+            raise InvalidEntry(f"{field.name} is not a number from 0")
         if field.type == "str" and not isinstance(value, str):
-            raise InvalidEntryError(f"{field.name} is not text")
-    if isinstance(entry, Open) and entry.segment_records < 1:
-        raise InvalidEntryError("a segment holds at least one record")
-    if isinstance(entry, Seal) and not all(
-        isinstance(node, str) and _is_hash(node) for node in entry.frontier
-    ):
-        raise InvalidEntryError("frontier is no list of hashes")
-    if isinstance(entry, Commit) and not (_is_hash(entry.leaves) and _is_hash(entry.root)):
-        raise InvalidEntryError("leaves or root is no hash")
-    if not isinstance(entry, Open) and not (
-        len(entry.segment) == len(segment_name(0))
-        and entry.segment[:20].isdigit()
-        and entry.segment.endswith(".ndjson")
-    ):
-        raise InvalidEntryError("segment is no name of one")
-
-
-def _is_hash(text: str) -> bool:
-    return len(text) == len(NO_HASH) and _HEX.issuperset(text)
+            raise InvalidEntry(f"{field.name} is not text")
+    if isinstance(entry, Open):
+        if entry.segment_records < 1:
+            raise InvalidEntry("a segment holds at least one record")
+        return
+    hashes = (entry.leaves, entry.root) if isinstance(entry, Commit) else entry.frontier
+    if not all(_HASH.fullmatch(str(node)) for node in hashes):
+        raise InvalidEntry("a hash is malformed")
+    if not _SEGMENT.fullmatch(entry.segment):
+        raise InvalidEntry("segment is no name of one")
 
 
 def _canonical(value: Any) -> bytes:

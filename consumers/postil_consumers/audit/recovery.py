@@ -18,6 +18,7 @@ from postil_consumers.audit.merkle import Tree, leaf_hash
 from postil_consumers.errors import AuditLogDamaged
 
 MANIFEST = "manifest.ndjson"
+_TAIL = 65_536  # bytes; the longest entry has less than a tenth of it
 
 
 @dataclass
@@ -101,7 +102,7 @@ def _read_manifest(path: Path, known: tuple[int, str]) -> tuple[State | None, ma
     for at, line in lines(path):
         try:
             link = manifest.decode(line)
-        except manifest.InvalidEntryError as error:
+        except manifest.InvalidEntry as error:
             raise damaged(path, f"the entry at byte {at} is damaged: {error}.") from None
         entry = link.entry
         if state is None:
@@ -148,6 +149,25 @@ def _cut(path: Path, end: int) -> None:
     if size > end:
         with path.open("rb+") as file:
             file.truncate(end)
+
+
+def last_commit(directory: Path) -> manifest.Commit | None:
+    """The newest commit of a log that may be being written, read from the manifest's end; None if there is none."""
+    path = directory / MANIFEST
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _TAIL))
+            tail = file.read().split(b"\n")
+    except OSError:
+        return None
+    for line in reversed(tail):
+        try:
+            entry = manifest.decode(line).entry
+        except manifest.InvalidEntry:
+            continue
+        if isinstance(entry, manifest.Commit):
+            return entry
+    return None
 
 
 def batch_digest(leaves: bytes) -> str:

@@ -83,7 +83,7 @@ class RunIndex:
             ).fetchone()
         except sqlite3.Error as error:
             raise self._failed(error) from error
-        return found and found[0]
+        return str(found[0]) if found else None
 
     def _row(self, run: str) -> tuple[int, int]:
         row = self._runs.get(run)

@@ -1,0 +1,86 @@
+"""The answer of `postil verify`: what was compared, what is wrong, what could not be told; as text and as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from postil_consumers.audit.verifier import LogReport
+from postil_consumers.findings import Findings
+
+
+@dataclass
+class Report:
+    """What was seen. `findings` are wrong; `doubts` could not be told; `notes` break no promise but should be known."""
+
+    runs: int = 0
+    events: int = 0
+    messages: int = 0
+    duplicates: int = 0
+    recorded: int = 0
+    logs: list[LogReport] = field(default_factory=list[LogReport])
+    findings: Findings = field(default_factory=Findings)
+    doubts: Findings = field(default_factory=Findings)
+    notes: Findings = field(default_factory=Findings)
+
+    @property
+    def exit_code(self) -> int:
+        """0 sound, 1 wrong, 2 could not be told."""
+        return 1 if self.findings else 2 if self.doubts else 0
+
+    @property
+    def verdict(self) -> str:
+        """The same in words."""
+        return {0: "sound", 1: "WRONG", 2: "could not tell"}[self.exit_code]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For programs."""
+        return {
+            "verdict": {0: "sound", 1: "wrong", 2: "unknown"}[self.exit_code],
+            "runs": self.runs,
+            "events": {
+                "postgres": self.events,
+                "kafka": self.messages,
+                "kafka_duplicates": self.duplicates,
+                "audit": self.recorded,
+            },
+            "audit_logs": [
+                {
+                    "log": log.name,
+                    "records": log.records,
+                    "dead_letters": log.dead_letters,
+                    "uncovered_bytes": log.uncovered,
+                }
+                for log in self.logs
+            ],
+            "findings": _listed(self.findings),
+            "doubts": _listed(self.doubts),
+            "notes": _listed(self.notes),
+        }
+
+    def lines(self) -> list[str]:
+        """For people, the verdict left out."""
+        kinds = self.findings.counts
+        gapless = "run_seq gapless" if not kinds["run_seq"] else f"{kinds['run_seq']:,} with wrong run_seq"
+        same = self.events == self.messages == self.recorded
+        compared = (
+            "postgres = kafka = audit log"
+            if same
+            else (f"postgres; kafka {self.messages:,}; audit log {self.recorded:,}")
+        )
+        records = sum(log.records for log in self.logs)
+        broken = sum(bool(log.findings) for log in self.logs)
+        chains = "chains sound" if not broken else f"{broken} tampered with"
+        return [
+            f"  runs       {self.runs:>12,}   {gapless}",
+            f"  events     {self.events:>12,}   {compared}",
+            f"  audit log  {len(self.logs):>12,}   logs, {records:,} records, {chains}",
+        ]
+
+
+def _listed(findings: Findings) -> dict[str, Any]:
+    return {
+        "count": len(findings),
+        "by_kind": dict(findings.counts),
+        "listed": [{"kind": found.kind, "what": found.what, **found.place} for found in findings],
+    }

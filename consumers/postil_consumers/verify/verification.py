@@ -1,0 +1,129 @@
+"""Reads the log in Postgres, the topic and the audit log, in this order, and has them compared."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import TypeAlias
+
+from postil.settings import Settings
+from postil_consumers.audit.records import is_dead_letter
+from postil_consumers.audit.recovery import last_commit
+from postil_consumers.audit.sink import log_directory
+from postil_consumers.audit.verifier import logs_in, size_of, verify_log
+from postil_consumers.contract import locate, locate_slowly
+from postil_consumers.verify.comparison import Comparison
+from postil_consumers.verify.kafka import TopicReader
+from postil_consumers.verify.postgres import Snapshot, look_again, snapshot
+from postil_consumers.verify.report import Report
+from postil_consumers.verify.sqlite import DIGEST_SIZE, Ledger
+
+Step: TypeAlias = Callable[[str, int | None, int], object]
+"""Progress: what is being read, how much there is of it in all (None: unknown), how much more was read."""
+
+_POLL_SECONDS = 0.2
+
+
+def verify(settings: Settings, *, wait: float, step: Step = lambda _what, _total, _more: None) -> Report:
+    """Check everything; wait up to `wait` seconds for what is on its way.
+
+    Raises the typed error where Postgres, Kafka or the audit log cannot be read.
+    """
+    url, client = settings.require_database_url(), settings.kafka_client()
+    logs = logs_in(settings.audit_path)  # fails at once where there is nothing to compare
+    with contextlib.closing(Ledger()) as ledger:
+        reading = _Reading(settings, ledger, step)
+        with snapshot(url) as database:
+            reading.read_database(database)
+        deadline = time.monotonic() + wait
+        with TopicReader(client, settings.kafka_topic) as topic:
+            reading.read_topic(topic, deadline)
+            reading.await_audit(deadline)
+            reading.read_audit(logs)
+        comparison = reading.comparison
+        comparison.compare("message")
+        comparison.compare("record")
+        comparison.look_again(lambda wanted: look_again(url, wanted))
+    return reading.report
+
+
+class _Reading:
+    """Fills the ledger, source by source."""
+
+    def __init__(self, settings: Settings, ledger: Ledger, step: Step) -> None:
+        self.report = Report()
+        self.comparison = Comparison(self.report, ledger)
+        self._topic = settings.kafka_topic
+        self._audit_dir = settings.audit_path
+        self._ledger = ledger
+        self._step = step
+
+    def read_database(self, database: Snapshot) -> None:
+        report = self.report
+        report.runs, report.events = database.runs, database.events
+        database.check_runs(report.findings)
+        database.check_annotations(report.findings)
+        self.comparison.parked = database.parked()
+        for page in database.walk():
+            self._ledger.add_events(page)
+            self._step("postgres", database.events, len(page))
+
+    def read_topic(self, topic: TopicReader, deadline: float) -> None:
+        """Read what the topic holds, and go on while something required may still come."""
+        self.comparison.oldest = topic.oldest
+        while True:
+            for events, strangers in topic.read():
+                self._ledger.add_copies("message", events)
+                self._step("kafka", topic.messages, len(events))
+                for partition, offset, why in strangers:
+                    what = f"the message is no event of Postil: {why}"
+                    self.report.notes.add("stranger", what, copy="kafka", partition=partition, offset=offset)
+            if not self._ledger.missing_count("message") or time.monotonic() >= deadline:
+                return
+            time.sleep(_POLL_SECONDS)
+
+    def await_audit(self, deadline: float) -> None:
+        """Wait until each log has read as far as the required events go."""
+        needed = self._ledger.needed_offsets()
+        while any(self._audited_to(partition) <= offset for partition, offset in needed.items()):
+            if time.monotonic() >= deadline:
+                return
+            time.sleep(_POLL_SECONDS)
+
+    def _audited_to(self, partition: int) -> int:
+        commit = last_commit(log_directory(self._audit_dir, self._topic, partition))
+        return commit.next_offset if commit else 0
+
+    def read_audit(self, logs: Sequence[Path]) -> None:
+        report, comparison = self.report, self.comparison
+        total = sum(map(size_of, logs))
+        for log in logs:
+            ours = log.name.rpartition("-")[0] == self._topic
+            number = len(report.logs)
+            found = verify_log(
+                log,
+                observe=self._taker(number) if ours else lambda _first, _records, _leaves: None,
+                advance=lambda read: self._step("audit log", total, read),
+            )
+            report.logs.append(found)
+            report.findings.extend(found.findings)
+            if ours:
+                comparison.audited[found.partition] = found.next_offset or 0
+            if found.dead_letters:
+                report.notes.add(
+                    "dead letters", f"{found.dead_letters:,} dead letters are recorded", log=log.name
+                )
+
+    def _taker(self, log: int) -> Callable[[int, Sequence[bytes], Sequence[bytes]], None]:
+        def take(first: int, records: Sequence[bytes], _leaves: Sequence[bytes]) -> None:
+            rows: list[tuple[str, int, bytes, int, int]] = []
+            for number, record in enumerate(records, first):
+                found = locate(record) or (None if is_dead_letter(record) else locate_slowly(record))
+                if found:
+                    rows.append((found[0], found[1], sha256(record).digest()[:DIGEST_SIZE], log, number))
+            self._ledger.add_copies("record", rows)
+
+        return take
