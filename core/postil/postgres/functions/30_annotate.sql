@@ -36,12 +36,16 @@ returns text language sql stable as $$
               octet_length((item -> 'value')::text) > 16384
             then 'PS006|value|the value has ' || octet_length((item -> 'value')::text) || ' bytes of JSON, the limit is 16384'
         when jsonb_typeof(item -> 'value') in ('object', 'array')
-             and jsonb_path_exists(item -> 'value', 'strict $.**{65}')
+             and postil._too_deep(item -> 'value')
             then 'PS005|value|the value is nested deeper than 64 levels'
+        when octet_length(item ->> 'value') > 308 and postil._has_huge_number(item -> 'value')
+            then 'PS005|value|the value holds a number beyond the range of a double'
         when item ? 'payload' and octet_length((item -> 'payload')::text) > 262144
             then 'PS006|payload|the payload has ' || octet_length((item -> 'payload')::text) || ' bytes of JSON, the limit is 262144'
-        when item ? 'payload' and jsonb_path_exists(item -> 'payload', 'strict $.**{65}')
+        when item ? 'payload' and postil._too_deep(item -> 'payload')
             then 'PS005|payload|the payload is nested deeper than 64 levels'
+        when item ? 'payload' and octet_length(item ->> 'payload') > 308 and postil._has_huge_number(item -> 'payload')
+            then 'PS005|payload|the payload holds a number beyond the range of a double'
         when postil._bad_text(item -> 'scope') then 'PS005|scope|scope must be a text of 1 to 200 characters'
         when postil._bad_text(item -> 'scope_id') then 'PS005|scope_id|scope_id must be a text of 1 to 200 characters'
         when postil._bad_text(item -> 'stage_id') then 'PS005|stage_id|stage_id must be a text of 1 to 200 characters'
@@ -62,7 +66,7 @@ returns boolean language sql stable as $$
        and jsonb_typeof(item -> 'key') = 'string' and length(item ->> 'key') <= 200
        and item ->> 'key' ~ '^[a-z][a-z0-9_-]*(\.[a-z0-9_][a-z0-9_-]*)*$'
        and item ? 'value' and jsonb_typeof(item -> 'value') not in ('object', 'array')
-       and coalesce(octet_length(item ->> 'value'), 0) <= 2700
+       and coalesce(octet_length(item ->> 'value'), 0) <= case jsonb_typeof(item -> 'value') when 'number' then 308 else 2700 end
        and not postil._bad_number(item -> 'group')
        and item - '{key,value,group}'::text[] = '{}'
 $$;
@@ -228,7 +232,7 @@ begin
 end
 $$;
 
--- Items with idempotency keys: what is stored already answers created = false, and emits nothing.
+-- Items with idempotency keys: what is stored already, or said earlier in the same call, answers created = false and emits nothing.
 -- The run's lock is held, so nobody else can be storing the same keys now.
 create or replace function postil._annotate_once(
     p_tenant text, p_run_id text, items jsonb, default_actor jsonb, default_stage text, default_time timestamptz, context jsonb)
@@ -236,64 +240,80 @@ returns table (item integer, id uuid, run_seq bigint, created boolean)
 language plpgsql as $$
 #variable_conflict use_column
 declare
-    one record;
-    same record;
-    fresh jsonb := '[]';
-    -- For each item: where it stands among the fresh ones, or null where it was stored before.
-    place integer[] := '{}';
-    answer_id uuid[] := '{}';
-    answer_seq bigint[] := '{}';
-    r postil.run;
+    -- Of each item, in order: the first item of this call with its key, and what is stored under that key.
+    firsts integer[];
+    ids uuid[];
+    seqs bigint[];
+    fresh integer[];
+    conflicts text[];
+    conflict_at integer;
 begin
-    select * into r from postil.run where tenant = p_tenant and id = p_run_id;
-    for one in
-        select * from postil._annotation_rows(r.attempt, items, default_actor, default_stage, default_time) order by n
-    loop
-        select a.id, a.run_seq, a.value, a.payload, a.scope, a.scope_id,
-               postil._actor(a.actor_kind, a.actor_id, a.actor_version) as actor, null::integer as n into same
-          from postil.annotation a
-         where a.tenant = r.tenant and a.run_id = r.id and a.key = one.key and a.idempotency_key = one.idempotency_key
-           and coalesce(a.stage_id, '') = coalesce(one.stage_id, '')
-           and (case when a.stage_id is null then 0 else a.attempt end) = (case when one.stage_id is null then 0 else one.attempt end);
-        if not found then  -- the same key twice in one call counts as a retry too
-            select null::uuid as id, null::bigint as run_seq, a.value, a.payload, a.scope, a.scope_id,
-                   postil._actor(a.actor ->> 'kind', a.actor ->> 'id', a.actor ->> 'version') as actor, a.n into same
-              from postil._annotation_rows(r.attempt, items, default_actor, default_stage, default_time) a
-             where a.n < one.n and a.key = one.key and a.idempotency_key = one.idempotency_key
-               and a.stage_id is not distinct from one.stage_id and (a.stage_id is null or a.attempt = one.attempt)
-             order by a.n limit 1;
-        end if;
-        if not found then
-            fresh := fresh || jsonb_build_array(items -> (one.n - 1));
-            place := place || jsonb_array_length(fresh);
-            answer_id := answer_id || null::uuid;
-            answer_seq := answer_seq || null::bigint;
-        elsif (same.value, same.payload, same.scope, same.scope_id, same.actor) is distinct from
-              (one.value, one.payload, one.scope, one.scope_id,
-               postil._actor(one.actor ->> 'kind', one.actor ->> 'id', one.actor ->> 'version'))
-        then
-            perform postil._refuse('PS004', format(
-                '%s: %s with idempotency key %L was recorded as %s%s; this call says %s',
-                r.id, one.key, one.idempotency_key, left(same.value::text, 200),
-                format(' (annotation %s, run_seq %s)', same.id, same.run_seq), left(one.value::text, 200)),
-                format('items[%s]', one.n - 1), 'Use another key if both are meant.');
-        else
-            place := place || case when same.n is null then null else -place[same.n] end;
-            answer_id := answer_id || same.id;
-            answer_seq := answer_seq || same.run_seq;
-        end if;
-    end loop;
-
+    with input as materialized (
+        select a.*, postil._actor(a.actor ->> 'kind', a.actor ->> 'id', a.actor ->> 'version') as who,
+               case when a.stage_id is null then 0 else a.attempt end as generation
+          from postil.run r
+         cross join lateral postil._annotation_rows(r.attempt, items, default_actor, default_stage, default_time) a
+         where r.tenant = p_tenant and r.id = p_run_id
+    ),
+    paired as (
+        select i.*, case when i.idempotency_key is null then i.n
+                         else min(i.n) over (partition by i.key, i.idempotency_key, i.stage_id, i.generation) end as first
+          from input i
+    ),
+    known as (
+        select i.n, i.first, s.id, s.run_seq,
+               case when s.id is not null
+                     and (s.value, s.payload, s.scope, s.scope_id, postil._actor(s.actor_kind, s.actor_id, s.actor_version))
+                         is distinct from (i.value, i.payload, i.scope, i.scope_id, i.who)
+                    then format('%s: %s with idempotency key %L was recorded as %s (annotation %s, run_seq %s); this call says %s',
+                                p_run_id, i.key, i.idempotency_key, left(s.value::text, 200), s.id, s.run_seq, left(i.value::text, 200))
+                    when s.id is null
+                     and (f.value, f.payload, f.scope, f.scope_id, f.who) is distinct from (i.value, i.payload, i.scope, i.scope_id, i.who)
+                    then format('%s: %s with idempotency key %L is said twice in this call, as %s and as %s',
+                                p_run_id, i.key, i.idempotency_key, left(f.value::text, 200), left(i.value::text, 200)) end as conflict
+          from paired i
+          join input f on f.n = i.first
+          left join lateral (  -- one index probe per item, whatever the planner knows of the table
+              select a.* from postil.annotation a
+               where a.tenant = p_tenant and a.run_id = p_run_id and a.key = i.key and a.idempotency_key = i.idempotency_key
+                 and coalesce(a.stage_id, '') = coalesce(i.stage_id, '')
+                 and (case when a.stage_id is null then 0 else a.attempt end) = i.generation
+               limit 1) s on true
+    )
+    select array_agg(k.first order by k.n), array_agg(k.id order by k.n), array_agg(k.run_seq order by k.n),
+           array_agg(k.n order by k.n) filter (where k.id is null and k.first = k.n),
+           array_agg(k.conflict order by k.n) filter (where k.conflict is not null), min(k.n) filter (where k.conflict is not null)
+      into firsts, ids, seqs, fresh, conflicts, conflict_at
+      from known k;
+    if conflict_at is not null then
+        perform postil._refuse('PS004', conflicts[1], format('items[%s]', conflict_at - 1), 'Use another key if both are meant.');
+    end if;
     return query
         with stored as materialized (
-            select * from postil._store_annotations(p_tenant, p_run_id, fresh, default_actor, default_stage, default_time, context)
-             where jsonb_array_length(fresh) > 0
+            select fresh[s.item] as n, s.id, s.run_seq
+              from postil._store_annotations(
+                  p_tenant, p_run_id, (select jsonb_agg(items -> (n - 1) order by n) from unnest(fresh) n),
+                  default_actor, default_stage, default_time, context) s
+             where fresh is not null
         )
-        select i.n::integer, coalesce(s.id, answer_id[i.n]), coalesce(s.run_seq, answer_seq[i.n]), coalesce(place[i.n] > 0, false)
-          from generate_series(1, jsonb_array_length(items)) i(n)
-          left join stored s on s.item = abs(place[i.n])
-         order by i.n;
+        select k.n::integer, coalesce(k.id, s.id), coalesce(k.run_seq, s.run_seq), k.id is null and k.first = k.n
+          from unnest(firsts, ids, seqs) with ordinality k(first, id, run_seq, n)
+          left join stored s on s.n = k.first
+         order by k.n;
 end
+$$;
+
+-- What is wrong with one entry of a batch: 'SQLSTATE|field|message', or null.
+create or replace function postil._fault_in_entry(entry jsonb)
+returns text language sql immutable as $$
+    select case
+        when jsonb_typeof(entry) <> 'object' then 'PS017||an entry of a batch is an object {run_id, items, …}'
+        when jsonb_typeof(entry -> 'run_id') is distinct from 'string' then 'PS017|run_id|an entry needs the id of its run'
+        when postil._bad_text(entry -> 'stage_id') then 'PS017|stage_id|stage_id must be a text of 1 to 200 characters'
+        when jsonb_typeof(entry -> 'live') not in ('boolean', 'null') then 'PS017|live|live must be true or false'
+        when entry - '{run_id,items,actor,stage_id,live,recorded_at}'::text[] <> '{}'
+            then postil._other_field('PS017', entry, '{run_id,items,actor,stage_id,live,recorded_at}', 'a batch entry')
+    end
 $$;
 
 -- Annotations on many runs, all or nothing. Runs are locked in id order, so that two batches cannot deadlock.
@@ -303,16 +323,20 @@ language plpgsql as $$
 declare
     one record;
 begin
+    perform postil._check_session(tenant);
+    perform postil._check_context(context);
     if jsonb_typeof(batch) is distinct from 'array' then
         perform postil._refuse('PS017', 'batch must be an array of {run_id, items, …}', 'batch');
     end if;
     for one in
-        select b.n, b.doc from jsonb_array_elements(batch) with ordinality b(doc, n)
+        select format('batch[%s]', b.n - 1) as place, b.doc, postil._fault_in_entry(b.doc) as fault
+          from jsonb_array_elements(batch) with ordinality b(doc, n)
     loop
-        if jsonb_typeof(one.doc) <> 'object' then
-            perform postil._refuse('PS017', 'an entry of a batch is an object {run_id, items, …}', format('batch[%s]', one.n - 1));
+        if one.fault is not null then
+            perform postil._refuse_fault(one.fault, one.place, one.place || ': ');
         end if;
-        perform postil._check_annotations(one.doc -> 'items', format('batch[%s].items', one.n - 1));
+        perform postil._check_annotations(one.doc -> 'items', one.place || '.items');
+        perform postil._check_actor(one.doc -> 'actor', one.place || '.actor');
     end loop;
     for one in
         select b.n, b.doc from jsonb_array_elements(batch) with ordinality b(doc, n)

@@ -33,6 +33,7 @@ begin
     perform postil._check_context(create_run.context);
     perform postil._check_annotations(create_run.annotations, 'annotations');
     perform postil._check_trigger(create_run.trigger);
+    perform postil._check_id(coalesce(create_run.replay_of, 'none'), 'replay_of');
     if create_run.status is null or create_run.status not in ('pending', 'running') then
         perform postil._refuse('PS017', format('a new run is pending or running, not %L', create_run.status), 'status');
     end if;

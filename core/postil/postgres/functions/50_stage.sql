@@ -58,6 +58,17 @@ begin
 end
 $$;
 
+-- failure.type and failure.message from an error {type, message}, each cut with a mark where it is too long for a value:
+-- a failure that cannot be recorded would be the worst of them.
+create or replace function postil._failure_notes(error jsonb)
+returns jsonb language sql immutable as $$
+    select coalesce(jsonb_agg(jsonb_build_object('key', 'failure.' || part, 'group', 999999999, 'value',
+               case when octet_length((error -> part)::text) <= 16384 then error -> part
+                    else to_jsonb(format('%s… [%s characters more]', left(error ->> part, 2000), length(error ->> part) - 2000)) end)
+               order by part desc), '[]')
+      from unnest(array['type', 'message']) part where jsonb_typeof(error) = 'object' and error ? part
+$$;
+
 -- Move a stage to `to_status` with what was noted in it, in one transaction; the notes come before the change in the log.
 create or replace function postil._change_stage(
     p_tenant text, p_run_id text, p_stage_id text, to_status text, type text,
@@ -74,6 +85,7 @@ begin
     perform postil._check_annotations(annotations, 'annotations');
     perform postil._check_json(p_result, 'result');
     perform postil._check_json(p_error, 'error');
+    perform postil._check_actor(default_actor, 'actor');
     perform postil._check_context(context);
     select * into found_rows from postil._lock_stage(p_tenant, p_run_id, p_stage_id, context);
     r := found_rows.r;
@@ -86,6 +98,9 @@ begin
     perform postil._refuse_ended(r);
     if s.status not in ('running', 'suspended') or s.status = to_status and to_status = 'running' then
         perform postil._refuse('PS010', format('stage %L of run %s is %s and cannot become %s', s.id, r.id, s.status, to_status), 'stage_id');
+    end if;
+    if to_status = 'failed' then
+        annotations := annotations || postil._failure_notes(p_error);
     end if;
     return query select * from postil.annotate(r.tenant, r.id, annotations, default_actor, s.id, p_recorded_at, context);
     update postil.stage x
@@ -114,10 +129,7 @@ create or replace function postil.fail_stage(
 returns table (item integer, id uuid, run_seq bigint, created boolean)
 language sql as $$
     select * from postil._change_stage(fail_stage.tenant, fail_stage.run_id, fail_stage.stage_id, 'failed', 'stage:failed',
-        fail_stage.annotations || coalesce((
-            select jsonb_agg(jsonb_build_object('key', 'failure.' || part, 'value', fail_stage.error -> part, 'group', 999999999) order by part desc)
-              from unnest(array['type', 'message']) part where fail_stage.error ? part), '[]'),
-        null, fail_stage.error, fail_stage.actor, fail_stage.recorded_at, fail_stage.context)
+        fail_stage.annotations, null, fail_stage.error, fail_stage.actor, fail_stage.recorded_at, fail_stage.context)
 $$;
 
 create or replace function postil.suspend_stage(

@@ -70,6 +70,7 @@ begin
     if i.status = 'resolved' and i.answer = resolve_interaction.answer
        and postil._actor(i.actor_kind, i.actor_id, i.actor_version) is not distinct from
            postil._actor(resolve_interaction.actor ->> 'kind', resolve_interaction.actor ->> 'id', resolve_interaction.actor ->> 'version')
+       and jsonb_array_length(notes) = 0
     then
         return query select i.id, r.head, false;  -- a retry of the answer that stands
         return;
@@ -80,8 +81,7 @@ begin
     perform postil._refuse_ended(r);
     if i.kind = 'approval' then
         if jsonb_typeof(resolve_interaction.answer) <> 'object'
-           or resolve_interaction.answer ->> 'outcome' not in ('accept', 'decline')
-           or not resolve_interaction.answer ? 'outcome' then
+           or coalesce(resolve_interaction.answer ->> 'outcome', '') not in ('accept', 'decline') then
             perform postil._refuse('PS017', 'an approval is answered {"outcome": "accept" or "decline", "note": …}', 'answer.outcome');
         end if;
         notes := notes || jsonb_build_array(

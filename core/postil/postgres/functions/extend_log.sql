@@ -9,6 +9,9 @@ declare
     created integer := 0;
     name text;
 begin
+    if ahead is null or ahead not between 0 and 1000 then
+        perform postil._refuse('PS017', 'ahead must be a number of partitions, 0 to 1000', 'ahead');
+    end if;
     for n in current_partition .. current_partition + ahead - 1 loop
         name := format('event_%s', lpad(n::text, 6, '0'));
         if to_regclass('postil.' || name) is null then
