@@ -51,7 +51,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="POSTIL_", extra="forbid", frozen=True)
 
     database_url: str | None = Field(
-        None, description="PostgreSQL to write to: postgresql://user:password@host:port/name"
+        None, description="PostgreSQL to write to: postgresql://user:password@host:port/name", repr=False
     )
     kafka_bootstrap_servers: str | None = Field(None, description="Kafka brokers, host:port, comma separated")
     kafka_security_protocol: str = Field(

@@ -14,10 +14,10 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from postil.errors import SchemaOutdated
+from postil.errors import ConfigurationError, SchemaNewer
 from postil.postgres.failures import translated
 from postil.postgres.url import sqlalchemy_url
 
@@ -61,13 +61,14 @@ def migrate(url: str) -> Migrated:
     """Bring the schema at `url` to this version, in one transaction.
 
     Safe to run twice and from several places at once: the second waits for the first and finds nothing to do.
-    Raises `Unavailable` where the database cannot be reached, `SchemaOutdated` where the server is older than PostgreSQL 15.
+    Raises `Unavailable` where the database cannot be reached, `SchemaNewer` where a later version migrated it,
+    `ConfigurationError` where the server is older than PostgreSQL 15 or the database's encoding is not UTF8.
     """
     engine = create_engine(sqlalchemy_url(url), poolclass=NullPool)
     try:
         with engine.begin() as connection:
             return migrate_connection(connection)
-    except DBAPIError as error:
+    except SQLAlchemyError as error:
         raise translated(error) from error
     finally:
         engine.dispose()
@@ -75,17 +76,30 @@ def migrate(url: str) -> Migrated:
 
 def migrate_connection(connection: Connection) -> Migrated:
     """Bring the schema to this version inside the transaction of `connection`, which the caller commits."""
-    server = connection.execute(text("select current_setting('server_version_num')::int")).scalar_one()
+    server, encoding = connection.execute(
+        text("select current_setting('server_version_num')::int, current_setting('server_encoding')")
+    ).one()
     if server < MINIMUM_SERVER:
-        raise SchemaOutdated(
+        raise ConfigurationError(
             f"This server is PostgreSQL {server // 10000}; Postil needs 15 or later.",
             advice="Upgrade the server.",
+        )
+    if encoding != "UTF8":
+        raise ConfigurationError(
+            f"The database's encoding is {encoding}; Postil needs UTF8, for events are Unicode.",
+            advice="Create one with: create database … encoding 'UTF8' template template0.",
         )
     # Held to the end of this transaction, so it also works behind a pooler in transaction mode.
     connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
     connection.execute(text(f"create schema if not exists {SCHEMA}"))
     before = current_revision(connection)
     config = _config()
+    known = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
+    if before is not None and before not in known:
+        raise SchemaNewer(
+            f"Schema postil is at revision {before}, which this version of Postil does not know.",
+            advice="Upgrade Postil to the version that migrated it, or a later one.",
+        )
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
     install_functions(connection)

@@ -7,8 +7,11 @@ from sqlalchemy.exc import ArgumentError
 
 from postil.errors import ConfigurationError
 
-# Seconds. Without it an address that answers nothing is waited for as long as TCP does: minutes.
-CONNECT_TIMEOUT = "10"
+# What the URL itself says wins.
+DEFAULTS = {
+    "connect_timeout": "10",  # seconds; an address that answers nothing is otherwise waited for as long as TCP does
+    "client_encoding": "utf8",  # whatever PGCLIENTENCODING says: events are Unicode
+}
 
 
 def sqlalchemy_url(url: str) -> URL:
@@ -25,6 +28,5 @@ def sqlalchemy_url(url: str) -> URL:
             "The database URL is not one of PostgreSQL.",
             advice="Write it as postgresql://user:password@host:port/name.",
         )
-    if "connect_timeout" not in parsed.query and "service" not in parsed.query:
-        parsed = parsed.update_query_dict({"connect_timeout": CONNECT_TIMEOUT})
-    return parsed.set(drivername="postgresql+psycopg")
+    query = {**DEFAULTS, **parsed.query}
+    return parsed.set(drivername="postgresql+psycopg", query=query)

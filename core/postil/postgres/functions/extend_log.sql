@@ -22,8 +22,10 @@ begin
                 execute format('create unique index on postil.%I (tenant, run_id, run_seq)', name);
                 execute format('create trigger append_only_truncate before truncate on postil.%I
                                 for each statement execute function postil.refuse_change()', name);
+                execute format('alter table postil.%I enable always trigger append_only_truncate', name);
                 execute format('alter table postil.event attach partition postil.%I for values from (%s) to (%s)',
                                name, n * width, (n + 1) * width);
+                execute format('alter table postil.%I enable always trigger append_only', name);
                 created := created + 1;
             end if;
         end if;

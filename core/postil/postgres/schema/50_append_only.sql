@@ -23,5 +23,13 @@ create trigger append_only before delete on postil.run
 create trigger append_only_truncate before truncate on postil.run
     for each statement execute function postil.refuse_change();
 
+-- Always: a session that plays the replica (session_replication_role) would pass ordinary triggers.
+alter table postil.event enable always trigger append_only;
+alter table postil.event enable always trigger append_only_truncate;
+alter table postil.annotation enable always trigger append_only;
+alter table postil.annotation enable always trigger append_only_truncate;
+alter table postil.run enable always trigger append_only;
+alter table postil.run enable always trigger append_only_truncate;
+
 revoke all on schema postil from public;
 revoke all on all tables in schema postil from public;
