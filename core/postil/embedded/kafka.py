@@ -7,9 +7,10 @@ import os
 import signal
 import subprocess
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
 
@@ -20,6 +21,7 @@ from postil.embedded.errors import EmbeddedError, start_failure
 from postil.embedded.java import QUIET, AheadOfTimeCache, java
 from postil.embedded.private import private_directory, secret, write_private
 from postil.embedded.process import Child, last_line, open_log, spawn
+from postil.errors import PostilError
 
 USER = "postil"
 HEAP_MB = 384
@@ -73,7 +75,7 @@ class EmbeddedKafka:
 
     Clients and the controller's own listener ask for a random password (SASL/PLAIN), kept in files of mode 0600.
     `port`: clients connect here (default: last time's port, else a free one). `properties`: more of server.properties.
-    `progress` is told about the one-time download.
+    `progress` is told about the one-time download. `aot_output`: write Java's ahead-of-time cache there (see `train`).
 
     Two of these on one directory are the caller's to prevent (`postil up` holds a lock).
     """
@@ -85,6 +87,7 @@ class EmbeddedKafka:
         port: int | None = None,
         properties: Mapping[str, str] | None = None,
         progress: jars.Progress | None = None,
+        aot_output: Path | None = None,
     ) -> None:
         self.directory = directory.absolute()
         self.data = self.directory / "data"
@@ -94,7 +97,7 @@ class EmbeddedKafka:
         self._progress = progress
         self._properties = {**PROPERTIES, **(properties or {})}
         self._child: Child | None = None
-        self._aot: AheadOfTimeCache | None = None
+        self._aot_output = aot_output
         self.port = 0
 
     # ------------------------------------------------------------------ what callers need to know
@@ -149,10 +152,10 @@ class EmbeddedKafka:
         self._write_configuration()
         if not (self.data / "meta.properties").exists():
             self._format(class_path)
-        self._aot = AheadOfTimeCache(jars.cache_directory(), "kafka", _JVM)
+        ahead = [f"-XX:AOTCacheOutput={self._aot_output}"] if self._aot_output else _cache().options()
         self._child = spawn(
             "Kafka",
-            [java(), *_JVM, *self._aot.options(), "-cp", class_path, "kafka.Kafka", self.configuration],
+            [java(), *_JVM, *ahead, "-cp", class_path, "kafka.Kafka", self.configuration],
             log=self.log, cwd=self.directory, env=_environment(),
         )  # fmt: skip
         return self._child
@@ -167,17 +170,17 @@ class EmbeddedKafka:
         return ports.answers(self.port)
 
     def stop(self, timeout: float = 30.0) -> None:
-        """Shut down cleanly; after `timeout` seconds without regard. The very first time Java writes its cache: ~5 s."""
+        """Shut down cleanly; after `timeout` seconds without regard."""
         if self._child is not None:
-            ended = self._child.end(signal.SIGTERM, timeout)
-            self._forget(in_peace=ended == 128 + signal.SIGTERM)
+            self._child.end(signal.SIGTERM, timeout)
+            self._child = None
 
     def kill(self) -> None:
         """End it as a power cut would."""
         if self._child is not None:
             self._child.process.kill()
             self._child.process.wait()
-            self._forget(in_peace=False)
+            self._child = None
 
     def __enter__(self) -> Self:
         return self.start()
@@ -188,11 +191,6 @@ class EmbeddedKafka:
         self.stop()
 
     # ------------------------------------------------------------------ inside
-
-    def _forget(self, *, in_peace: bool) -> None:
-        if self._aot is not None:
-            self._aot.finished(in_peace=in_peace)
-        self._child = None
 
     def _write_configuration(self) -> None:
         controller = ports.choose("Kafka's controller", None, self.directory / "controller.port")
@@ -279,3 +277,29 @@ def _environment() -> dict[str, str]:
     for name in ("JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "CLASSPATH"):
         mine.pop(name, None)
     return mine
+
+
+def _cache() -> AheadOfTimeCache:
+    return AheadOfTimeCache(jars.cache_directory(), "kafka", _JVM)
+
+
+def train(begun: Callable[[EmbeddedKafka], None] = lambda _: None) -> bool:
+    """Write Java's ahead-of-time cache for later starts, by a short run in a temporary directory; once per user, ~10 s.
+
+    `begun` is given that run, so that it can be killed. Returns whether a cache is there afterwards.
+    A cache is a convenience: that it cannot be written is no error.
+    """
+    cache = _cache()
+    if cache.exists:
+        return True
+    try:
+        with cache.writing() as output, TemporaryDirectory(prefix="postil-") as place:
+            if output is not None:
+                trainee = EmbeddedKafka(Path(place), aot_output=output)
+                begun(trainee)
+                psutil.Process(trainee.spawn().pid).nice(10)
+                trainee.wait_ready()
+                trainee.stop()
+    except (PostilError, psutil.Error, OSError):
+        return False
+    return cache.exists
