@@ -48,7 +48,9 @@ class _RunningStack(PydanticBaseSettingsSource):
 class Settings(BaseSettings):
     """Where the parts are and how to reach them."""
 
-    model_config = SettingsConfigDict(env_prefix="POSTIL_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="POSTIL_", env_ignore_empty=True, extra="forbid", frozen=True
+    )
 
     database_url: str | None = Field(
         None, description="PostgreSQL to write to: postgresql://user:password@host:port/name", repr=False
@@ -83,7 +85,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (pydantic's signature)
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Caller, environment, TOML file, running stack."""
-        toml = TomlConfigSettingsSource(settings_cls, Path(os.environ.get("POSTIL_CONFIG", "postil.toml")))
+        toml = TomlConfigSettingsSource(settings_cls, Path(os.environ.get("POSTIL_CONFIG") or "postil.toml"))
         known: dict[str, Any] = {**toml(), **env_settings(), **init_settings()}
         return (
             init_settings,
@@ -132,6 +134,11 @@ def load_settings(**given: Any) -> Settings:
 
     Raises `ConfigurationError` naming the variable that is wrong.
     """
+    config = os.environ.get("POSTIL_CONFIG")
+    if config and not Path(config).exists():
+        raise ConfigurationError(
+            f"POSTIL_CONFIG names {config}, which does not exist.", advice="Correct it, or unset it."
+        )
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
