@@ -119,7 +119,13 @@ class Settings(BaseSettings):
 
     def kafka_client(self) -> dict[str, str]:
         """The librdkafka properties every client of ours connects with."""
-        found = {"bootstrap.servers": self.require_kafka(), "security.protocol": self.kafka_security_protocol}
+        found = {
+            "bootstrap.servers": self.require_kafka(),
+            "security.protocol": self.kafka_security_protocol,
+            # A client that met Kafka a moment too early tries again at once; the default grows to 10 s.
+            "reconnect.backoff.ms": "50",
+            "reconnect.backoff.max.ms": "1000",
+        }
         optional = {
             "sasl.mechanism": self.kafka_sasl_mechanism,
             "sasl.username": self.kafka_username,
