@@ -32,9 +32,37 @@ returns text language sql stable as $$
                 then '{type,at,id,name,actor,result,error,kind,stage_id,arguments,duration_ms}'::text[]
                 else '{type,at,id,name,actor,result,error}'::text[] end, 'a step')
         when octet_length(step::text) > 262144 and postil._large_field(step) is not null then postil._large_field(step)
-        when step ?| '{result,error,arguments}' and jsonb_path_exists(step, 'strict $.**{66}')
+        when step ?| '{result,error,arguments}'
+             and jsonb_path_exists(step, 'strict $.**{65} ? (@.type() == "object" || @.type() == "array")')
             then 'PS017||the step is nested deeper than 64 levels'
+        when step ?| '{result,error,arguments}' and octet_length(step::text) > 308 and postil._has_huge_number(step)
+            then 'PS017||the step holds a number beyond the range of a double'
     end
+$$;
+
+-- One exception block for all times of a call, because one for each costs more than everything else about a step.
+-- What passes here can be cast without a fault.
+create or replace function postil._check_step_times(histories jsonb)
+returns void language plpgsql stable as $$
+declare
+    wrong boolean;
+begin
+    begin
+        select bool_or(step ->> 'at' !~ '^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)$'
+                       or (step ->> 'at')::timestamptz not between '0001-01-02 00:00:00Z' and '9999-12-30 23:59:59Z')
+          into wrong
+          from jsonb_array_elements(histories) doc cross join jsonb_array_elements(doc -> 'steps') step
+         where step ->> 'at' is not null;
+    exception
+        when datetime_field_overflow or invalid_datetime_format then
+            wrong := true;
+    end;
+    if wrong then  -- now find out which
+        perform postil._time(s.step -> 'at', format('histories[%s].steps[%s].at', h.n - 1, s.n - 1))
+           from jsonb_array_elements(histories) with ordinality h(doc, n)
+          cross join jsonb_array_elements(h.doc -> 'steps') with ordinality s(step, n);
+    end if;
+end
 $$;
 
 create or replace function postil._check_histories(histories jsonb)
@@ -53,8 +81,16 @@ begin
         if jsonb_typeof(h.doc) <> 'object' then
             perform postil._refuse('PS017', 'a history is an object {run_id, steps, …}', here);
         end if;
+        foreach part in array array['run_id', 'name'] loop
+            if jsonb_typeof(h.doc -> part) not in ('string', 'null') then
+                perform postil._refuse('PS017', format('%s.%s must be a text', here, part), here || '.' || part);
+            end if;
+        end loop;
         perform postil._check_id(h.doc ->> 'run_id', here || '.run_id');
         perform postil._check_id(coalesce(h.doc ->> 'name', 'x'), here || '.name');
+        foreach part in array array['recorded_at', 'started_at', 'ended_at'] loop
+            perform postil._time(h.doc -> part, here || '.' || part);
+        end loop;
         if coalesce(h.doc ->> 'status', 'completed') not in ('running', 'completed', 'failed', 'cancelled') then
             perform postil._refuse('PS017', format('%s: a recorded run is running, completed, failed or cancelled, not %L', h.doc ->> 'run_id', h.doc ->> 'status'), here || '.status');
         end if;
@@ -71,20 +107,29 @@ begin
         if found then
             perform postil._refuse('PS017', format('%s: %s is no field of a history', h.doc ->> 'run_id', part), here || '.' || part);
         end if;
-        for fault in
-            select n - 1 as n, postil._fault_in_step(step) as said
-              from jsonb_array_elements(h.doc -> 'steps') with ordinality x(step, n)
-             where postil._fault_in_step(step) is not null order by n limit 1
-        loop
-            perform postil._refuse_fault(fault.said, format('%s.steps[%s]', here, fault.n),
-                                         format('%s: steps[%s]: ', h.doc ->> 'run_id', fault.n));
-        end loop;
-        for fault in
-            select n - 1 as n, step from jsonb_array_elements(h.doc -> 'steps') with ordinality x(step, n) where step ? 'actor'
-        loop
-            perform postil._check_actor(fault.step -> 'actor', format('%s.steps[%s].actor', here, fault.n));
-        end loop;
+        perform postil._time(h.doc -> field, here || '.' || field) from unnest('{recorded_at,started_at,ended_at}'::text[]) field;
     end loop;
+
+    -- All steps of all runs at once: setting up this query costs as much as checking a hundred steps with it.
+    for fault in
+        select x.doc ->> 'run_id' as run_id, x.n - 1 as run, s.n - 1 as n, postil._fault_in_step(s.step) as said
+          from jsonb_array_elements(histories) with ordinality x(doc, n)
+         cross join jsonb_array_elements(x.doc -> 'steps') with ordinality s(step, n)
+         where postil._fault_in_step(s.step) is not null order by x.n, s.n limit 1
+    loop
+        perform postil._refuse_fault(fault.said, format('histories[%s].steps[%s]', fault.run, fault.n),
+                                     format('%s: steps[%s]: ', fault.run_id, fault.n));
+    end loop;
+    -- Few actors and many steps: each actor is checked once, where it first occurs.
+    for fault in
+        select distinct on (s.step -> 'actor') s.step -> 'actor' as actor, x.n - 1 as run, s.n - 1 as n
+          from jsonb_array_elements(histories) with ordinality x(doc, n)
+         cross join jsonb_array_elements(x.doc -> 'steps') with ordinality s(step, n)
+         where s.step ? 'actor' order by s.step -> 'actor', x.n, s.n
+    loop
+        perform postil._check_actor(fault.actor, format('histories[%s].steps[%s].actor', fault.run, fault.n));
+    end loop;
+    perform postil._check_step_times(histories);
 end
 $$;
 
@@ -153,6 +198,7 @@ end
 $$;
 
 -- Store the steps of runs that were just inserted, and their events in order: run:created, the steps, the end.
+-- One statement, so that each step is taken apart once.
 create or replace function postil._record_steps(p_tenant text, histories jsonb)
 returns void language plpgsql as $$
 #variable_conflict use_column
@@ -163,96 +209,87 @@ begin
         return;
     end if;
 
-    with step as materialized (
-        select r.id as run_id, s.n + 1 as run_seq, s.step, s.step ->> 'type' as type, s.step ->> 'id' as id,
-               coalesce(postil._time(s.step -> 'at', 'at'), r.recorded_at) as at
-          from jsonb_array_elements(histories) doc
-          join postil.run r on r.tenant = p_tenant and r.id = doc ->> 'run_id'
-         cross join jsonb_array_elements(doc -> 'steps') with ordinality s(step, n)
-    )
-    insert into postil.stage (tenant, run_id, attempt, id, name, status, actor_kind, actor_id, actor_version, result, error, started_at, ended_at)
-    select p_tenant, run_id, 1, id, min(step ->> 'name'),
-           case when bool_or(type = 'stage:failed') then 'failed' when bool_or(type = 'stage:completed') then 'completed' else 'running' end,
-           (array_agg(step #>> '{actor,kind}' order by run_seq) filter (where step #> '{actor,kind}' is not null))[1],
-           (array_agg(step #>> '{actor,id}' order by run_seq) filter (where step #> '{actor,id}' is not null))[1],
-           (array_agg(step #>> '{actor,version}' order by run_seq) filter (where step #> '{actor,version}' is not null))[1],
-           (array_agg(step -> 'result' order by run_seq) filter (where step ? 'result'))[1],
-           (array_agg(step -> 'error' order by run_seq) filter (where step ? 'error'))[1],
-           min(at), max(at) filter (where type <> 'stage:started')
-      from step where type like 'stage:%'
-     group by run_id, id;
-
-    insert into postil.tool_call (tenant, run_id, id, attempt, stage_id, kind, name, status, actor_kind, actor_id, actor_version,
-                                  arguments, result, error, started_at, ended_at, duration_ms)
-    select p_tenant, r.id, s.step ->> 'id', 1, s.step ->> 'stage_id', coalesce(s.step ->> 'kind', 'tool'), s.step ->> 'name',
-           split_part(s.step ->> 'type', ':', 2), s.step #>> '{actor,kind}', s.step #>> '{actor,id}', s.step #>> '{actor,version}',
-           s.step -> 'arguments', s.step -> 'result', s.step -> 'error',
-           coalesce(postil._time(s.step -> 'at', 'at'), r.recorded_at) - make_interval(secs => coalesce(least((s.step ->> 'duration_ms')::float8, 3.6e6), 0) / 1000),
-           coalesce(postil._time(s.step -> 'at', 'at'), r.recorded_at), (s.step ->> 'duration_ms')::float8
+    select doc ->> 'run_id' as run_id, s.n - 1 as n, s.step ->> 'stage_id' as stage_id into missing
       from jsonb_array_elements(histories) doc
-      join postil.run r on r.tenant = p_tenant and r.id = doc ->> 'run_id'
-     cross join jsonb_array_elements(doc -> 'steps') s(step)
-     where s.step ->> 'type' like 'tool_call:%';
-
-    select r.id, s.step ->> 'stage_id' as stage_id, s.n - 1 as n into missing
-      from jsonb_array_elements(histories) doc
-      join postil.run r on r.tenant = p_tenant and r.id = doc ->> 'run_id'
      cross join jsonb_array_elements(doc -> 'steps') with ordinality s(step, n)
      where s.step ->> 'stage_id' is not null
-       and not exists (select from postil.stage g where g.tenant = p_tenant and g.run_id = r.id and g.id = s.step ->> 'stage_id')
+       and not jsonb_path_exists(doc -> 'steps', '$[*] ? (@.id == $id && @.type starts with "stage:")',
+                                 jsonb_build_object('id', s.step -> 'stage_id'))
      limit 1;
     if found then
-        perform postil._refuse('PS009', format('%s: steps[%s] names stage %L, which the history lacks', missing.id, missing.n, missing.stage_id), 'steps.stage_id');
+        perform postil._refuse('PS009', format('%s: steps[%s] names stage %L, which the history lacks', missing.run_id, missing.n, missing.stage_id), 'steps.stage_id');
     end if;
 
-    with step as materialized (
-        select r.id as run_id, r.lane, s.n + 1 as run_seq, s.step, s.step ->> 'type' as type,
-               coalesce(postil._time(s.step -> 'at', 'at'), r.recorded_at) as at, r.head,
-               case when s.step ->> 'type' = 'annotation:created' then postil.uuidv7() end as id
-          from jsonb_array_elements(histories) doc
-          join postil.run r on r.tenant = p_tenant and r.id = doc ->> 'run_id'
-         cross join jsonb_array_elements(doc -> 'steps') with ordinality s(step, n)
+    with recorded as materialized (
+        select r, doc from jsonb_array_elements(histories) doc join postil.run r on r.tenant = p_tenant and r.id = doc ->> 'run_id'
+    ),
+    step as materialized (
+        select (h.r).id as run_id, s.n + 1 as run_seq, s.step, s.step ->> 'type' as type, s.step ->> 'id' as id,
+               coalesce((s.step ->> 'at')::timestamptz, (h.r).recorded_at) as at,
+               s.step #>> '{actor,kind}' as actor_kind, s.step #>> '{actor,id}' as actor_id, s.step #>> '{actor,version}' as actor_version
+          from recorded h cross join jsonb_array_elements(h.doc -> 'steps') with ordinality s(step, n)
+    ),
+    staged as (
+        insert into postil.stage (tenant, run_id, attempt, id, name, status, actor_kind, actor_id, actor_version, result, error, started_at, ended_at)
+        select p_tenant, run_id, 1, id, min(step ->> 'name'),
+               case when bool_or(type = 'stage:failed') then 'failed' when bool_or(type = 'stage:completed') then 'completed' else 'running' end,
+               (array_agg(actor_kind order by run_seq) filter (where actor_kind is not null))[1],
+               (array_agg(actor_id order by run_seq) filter (where actor_kind is not null))[1],
+               (array_agg(actor_version order by run_seq) filter (where actor_kind is not null))[1],
+               (array_agg(step -> 'result' order by run_seq) filter (where step ? 'result'))[1],
+               (array_agg(step -> 'error' order by run_seq) filter (where step ? 'error'))[1],
+               min(at), max(at) filter (where type <> 'stage:started')
+          from step where type like 'stage:%'
+         group by run_id, id
+        returning stage.*
+    ),
+    called as (
+        insert into postil.tool_call (tenant, run_id, id, attempt, stage_id, kind, name, status, actor_kind, actor_id, actor_version,
+                                      arguments, result, error, started_at, ended_at, duration_ms)
+        select p_tenant, run_id, id, 1, step ->> 'stage_id', coalesce(step ->> 'kind', 'tool'), step ->> 'name', split_part(type, ':', 2),
+               actor_kind, actor_id, actor_version, step -> 'arguments', step -> 'result', step -> 'error',
+               at - make_interval(secs => coalesce(least((step ->> 'duration_ms')::float8, 3.6e6), 0) / 1000), at,
+               (step ->> 'duration_ms')::float8
+          from step where type like 'tool_call:%'
+        returning tool_call.*
+    ),
+    note as materialized (
+        select postil.uuidv7() as note_id, step.* from step where type = 'annotation:created'
     ),
     noted as (
         insert into postil.annotation (id, tenant, run_id, run_seq, attempt, try, stage_id, group_id, scope, scope_id,
                                        actor_kind, actor_id, actor_version, key, value, payload, idempotency_key, recorded_at)
-        select id, p_tenant, run_id, run_seq, 1, (step ->> 'try')::integer, step ->> 'stage_id',
-               case when step ? 'group' then first_value(id) over (partition by run_id, step ->> 'group' order by run_seq) else id end,
+        select note_id, p_tenant, run_id, run_seq, 1, (step ->> 'try')::integer, step ->> 'stage_id',
+               case when step ? 'group' then first_value(note_id) over (partition by run_id, step -> 'group' order by run_seq)
+                    else note_id end,
                coalesce(step ->> 'scope', case when step ->> 'stage_id' is null then 'run' else 'stage' end),
                coalesce(step ->> 'scope_id', case when step ->> 'scope' is null then step ->> 'stage_id' end),
-               step #>> '{actor,kind}', step #>> '{actor,id}', step #>> '{actor,version}',
+               actor_kind, actor_id, actor_version,
                step ->> 'key', step -> 'value', step -> 'payload', step ->> 'idempotency_key',
                coalesce(postil._time(step -> 'recorded_at', 'recorded_at'), at)
-          from step where type = 'annotation:created'
+          from note
         returning annotation.*
     ),
     happened as (
-        select id as run_id, 1::bigint as run_seq, 'run:created' as type, 'runs/' || id as subject, recorded_at as at,
+        select (r).id as run_id, 1::bigint as run_seq, 'run:created' as type, 'runs/' || (r).id as subject, (r).recorded_at as at,
                postil._run_data(r, true) || '{"status": "running", "result": null, "error": null, "ended_at": null}' as data
-          from postil.run r
-         where r.tenant = p_tenant and r.id in (select doc ->> 'run_id' from jsonb_array_elements(histories) doc)
+          from recorded
         union all
         select run_id, run_seq, 'annotation:created', 'annotations/' || id, recorded_at, postil._annotation_data(noted.*::postil.annotation)
           from noted
         union all
-        select s.run_id, s.run_seq, s.type, 'stages/' || (s.step ->> 'id'), s.at,
-               postil._stage_data(g.found) || case when s.type = 'stage:started' then '{"status": "running", "result": null, "error": null, "ended_at": null}'::jsonb else '{}' end
-          -- One index probe per step. As a plain join, a table without statistics (a first import) is joined by walking
-          -- all its stages for each step: the time then grows with the square of the import.
-          from step s cross join lateral (
-              select g as found from postil.stage g
-               where g.tenant = p_tenant and g.run_id = s.run_id and g.attempt = 1 and g.id = s.step ->> 'id' offset 0) g
+        select s.run_id, s.run_seq, s.type, 'stages/' || g.id, s.at,
+               postil._stage_data(g.*::postil.stage)
+               || case when s.type = 'stage:started' then '{"status": "running", "result": null, "error": null, "ended_at": null}'::jsonb else '{}' end
+          from step s join staged g on g.run_id = s.run_id and g.id = s.id
          where s.type like 'stage:%'
         union all
-        select s.run_id, s.run_seq, s.type, 'tool-calls/' || (s.step ->> 'id'), s.at, postil._tool_call_data(t.found)
-          from step s cross join lateral (
-              select t as found from postil.tool_call t
-               where t.tenant = p_tenant and t.run_id = s.run_id and t.id = s.step ->> 'id' offset 0) t
+        select s.run_id, s.run_seq, s.type, 'tool-calls/' || t.id, s.at, postil._tool_call_data(t.*::postil.tool_call)
+          from step s join called t on t.run_id = s.run_id and t.id = s.id
          where s.type like 'tool_call:%'
         union all
-        select id, head, 'run:' || status, 'runs/' || id, ended_at, postil._run_data(r)
-          from postil.run r
-         where r.tenant = p_tenant and r.status <> 'running' and r.id in (select doc ->> 'run_id' from jsonb_array_elements(histories) doc)
+        select (r).id, (r).head, 'run:' || (r).status, 'runs/' || (r).id, (r).ended_at, postil._run_data(r)
+          from recorded where (r).status <> 'running'
     )
     insert into postil.event (lane, tenant, run_id, run_seq, type, subject, attempt, root_run, recorded_at, data)
     select postil._lane(p_tenant, run_id), p_tenant, run_id, run_seq, type, subject, 1, run_id, at, data
