@@ -5,10 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Any, cast
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import (
+    AdminClient,
+    ConfigResource,  # type: ignore[attr-defined] # pyright: ignore[reportPrivateImportUsage] -- public, but not declared so
+    ResourceType,  # type: ignore[attr-defined] # pyright: ignore[reportPrivateImportUsage] -- likewise
+)
 from confluent_kafka.cimpl import NewTopic
 
 from postil.envelope import CONTENT_TYPE
@@ -29,14 +34,14 @@ _PRODUCER: dict[str, Any] = {
     "partitioner": "murmur2_random",
     "queue.buffering.max.messages": 1_000_000,
     "queue.buffering.max.kbytes": 1 << 20,
-    # One message may be larger than the topic takes when it compresses well; then it travels in a batch of its own,
-    # because a batch of several stays below `batch.size`, and the broker's refusal names the right one.
+    # A message may be larger than the topic takes, if it compresses well enough: the broker is asked.
     "message.max.bytes": 64 << 20,
-    "batch.size": 900_000,
     "reconnect.backoff.ms": 50,
     "reconnect.backoff.max.ms": 1000,
     "topic.metadata.refresh.interval.ms": 30_000,
 }
+
+LARGEST_BY_DEFAULT = 1_048_588  # Kafka's own
 
 _REFUSED = {
     KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG, KafkaError.INVALID_MSG_SIZE,
@@ -47,6 +52,20 @@ _TOPIC = {
     KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError.POLICY_VIOLATION,
     KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION, KafkaError._AUTHENTICATION,
 }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """The topic as it is; `largest` is what it takes in one batch, in bytes after compression."""
+
+    name: str
+    partitions: int
+    largest: int = LARGEST_BY_DEFAULT
+
+    @property
+    def large(self) -> int:
+        """A value beyond this may be refused by its size, envelope of the batch included."""
+        return max(1000, min(900_000, self.largest - 10_000))
 
 
 def verdict(error: KafkaError) -> Verdict:
@@ -89,13 +108,14 @@ class Flight:
 class Outlet:
     """One producer and what it has not yet reported on. Not thread-safe: the loop's own thread sends and polls."""
 
-    def __init__(self, client: dict[str, str], topic: str, on_event: Callable[[KafkaError], None]) -> None:
+    def __init__(self, client: dict[str, str], topic: Topic, on_event: Callable[[KafkaError], None]) -> None:
         self.fatal: KafkaError | None = None
-        self._topic = topic
+        self._topic = topic.name
         self._flights: list[Flight] = []
         self._stopped: dict[bytes, KafkaError] = {}
         self._on_event = on_event
-        self._producer = Producer({**_PRODUCER, **client, "error_cb": self._error})
+        # Several messages together stay below what the topic takes: one that does not is in a batch of its own.
+        self._producer = Producer({**_PRODUCER, **client, "batch.size": topic.large, "error_cb": self._error})
 
     def send(self, batch: int, rows: list[Row]) -> None:
         """Produce `rows` in order; their reports come with `poll`."""
@@ -170,8 +190,8 @@ class Outlet:
             return
 
 
-def ensure_topic(client: dict[str, str], topic: str, partitions: int, *, timeout: float = 10.0) -> int:
-    """Create the topic if it is missing, never change it; answers its number of partitions.
+def ensure_topic(client: dict[str, str], name: str, partitions: int, *, timeout: float = 10.0) -> Topic:
+    """Create the topic if it is missing, never change it.
 
     Raises `Unavailable` where no broker answers, `TopicUnusable` where it refuses.
     """
@@ -185,17 +205,26 @@ def ensure_topic(client: dict[str, str], topic: str, partitions: int, *, timeout
     )
     deadline = time.monotonic() + timeout
     try:
-        found = admin.list_topics(topic, timeout=timeout).topics[topic]
+        found = admin.list_topics(name, timeout=timeout).topics[name]
         missing = found.error is not None and found.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART
         if missing:
-            _create(admin, topic, partitions, timeout)
+            _create(admin, name, partitions, timeout)
         while missing and found.error is not None and time.monotonic() < deadline:
-            found = admin.list_topics(topic, timeout=timeout).topics[topic]
+            found = admin.list_topics(name, timeout=timeout).topics[name]
     except KafkaException as error:
-        raise _translated(error.args[0], topic, client) from error
+        raise _translated(error.args[0], name, client) from error
     if found.error is not None:
-        raise _translated(found.error, topic, client)
-    return len(found.partitions)
+        raise _translated(found.error, name, client)
+    return Topic(name, len(found.partitions), _largest_message(admin, name, timeout))
+
+
+def _largest_message(admin: AdminClient, name: str, timeout: float) -> int:
+    resource = ConfigResource(ResourceType.TOPIC, name)
+    try:
+        futures = cast("dict[ConfigResource, Future[dict[str, Any]]]", admin.describe_configs([resource]))  # pyright: ignore[reportUnknownMemberType] -- the driver leaves the future's type open
+        return int(futures[resource].result(timeout)["max.message.bytes"].value)
+    except KafkaException:
+        return LARGEST_BY_DEFAULT  # not everybody may ask
 
 
 def _create(admin: AdminClient, topic: str, partitions: int, timeout: float) -> None:

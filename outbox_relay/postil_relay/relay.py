@@ -6,7 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import psycopg
@@ -22,7 +22,7 @@ from postil_relay.chain import Command, Fetch, Park, Pause, Replace, Replay, Row
 from postil_relay.database import Database, connect, translated
 from postil_relay.errors import LeaseLost
 from postil_relay.failpoint import passing
-from postil_relay.kafka import Outlet, ensure_topic, verdict
+from postil_relay.kafka import Outlet, Topic, ensure_topic, verdict
 from postil_relay.lease import Lease
 from postil_relay.log import Log
 from postil_relay.machine import Commands, Limits, Machine
@@ -64,8 +64,7 @@ class Relay:
     ) -> None:
         self._url = url
         self._kafka = kafka
-        self._topic = topic
-        self._partitions = partitions
+        self._topic = Topic(topic, partitions)  # what it is to be; what it is turns out on connecting
         self._limits = limits or Limits()
         self._timing = timing or Timing()
         self._on_ready: Callable[[], None] | None = on_ready
@@ -77,7 +76,11 @@ class Relay:
         Outlasts the absence of Postgres and of Kafka. Raises `HotStandby`, `ForeignLog` and `TopicUnusable`.
         """
         try:
-            kafka_unreachable(stop)(ensure_topic, self._kafka, self._topic, self._partitions)
+            topic = kafka_unreachable(stop)(
+                ensure_topic, self._kafka, self._topic.name, self._topic.partitions
+            )
+            self._topic = topic
+            self._limits = replace(self._limits, large=topic.large)
             while not stop.is_set():
                 connection = postgres_unreachable(stop)(self._open)
                 try:
@@ -116,7 +119,7 @@ class Relay:
             held = leases.claim(connection, self._owner)
             if held is not None:
                 passing("on_claim")
-                log.info("publishing", lanes=leases.LANES, epoch=held.epoch, topic=self._topic)
+                log.info("publishing", lanes=leases.LANES, epoch=held.epoch, topic=self._topic.name)
                 self._ready()
                 return held
             if not said:

@@ -1,0 +1,1 @@
+"""Measures the relay, beside what the same machine can do without it."""
