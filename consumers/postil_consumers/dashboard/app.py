@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Annotated
 
-from fastapi import FastAPI, Header
+from fastapi import FastAPI, Header, Query
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
@@ -65,10 +65,13 @@ def create_app(settings: Settings, *, hosts: Collection[str] = (), hub: Hub | No
     app.include_router(resolve.router)
 
     @app.get("/api/feed")
-    async def events(last_event_id: Annotated[str | None, Header(max_length=100)] = None) -> Response:
+    async def events(
+        last_event_id: Annotated[str | None, Header(max_length=100)] = None,
+        after: Annotated[str | None, Query(max_length=100, description="As Last-Event-ID")] = None,
+    ) -> Response:
         """Server-sent events: every event of the tenant from now on, or from after Last-Event-ID."""
         return StreamingResponse(
-            feed.stream(last_event_id),
+            feed.stream(last_event_id or after),
             media_type="text/event-stream",
             headers={"cache-control": "no-store", "x-accel-buffering": "no"},
         )

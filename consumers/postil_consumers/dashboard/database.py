@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from postil.errors import Unavailable
+from postil.journal import Call
 from postil.postgres import sqlalchemy_url
+from postil.postgres.execute import execute_async
 from postil.postgres.failures import translated
 from postil.postgres.reads import Read, fetch_async
 
@@ -47,12 +48,12 @@ class Database:
         except Unavailable:
             return await self._once(read)
 
-    async def write(self, sql: str, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Run one write function, never twice, and return its row."""
+    async def perform(self, call: Call[T]) -> T:
+        """Run one write in a transaction of its own, and never twice."""
         try:
             async with asyncio.timeout(PATIENCE), self._engine.connect() as connection:
-                return dict((await connection.execute(text(sql), parameters)).mappings().one())
-        except DBAPIError as error:
+                return await execute_async(connection, call)
+        except DBAPIError as error:  # from connecting
             raise translated(error) from error
         except (TimeoutError, PoolTimeout) as error:
             raise _away() from error

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 from starlette.responses import Response
 
+from postil.journal import resolve_interaction
+from postil.jsontext import Json, check_text
+from postil.model import Actor
 from postil_consumers.dashboard.address import from_segment
 from postil_consumers.dashboard.answer import Answer
 from postil_consumers.dashboard.api import Db, RunId, Tenant
 
 router = APIRouter(prefix="/api", default_response_class=Answer)
-
-_RESOLVE = """
-    select id, run_seq, created from postil.resolve_interaction(
-        :tenant, :run_id, :interaction_id, cast(:answer as jsonb), actor => cast(:actor as jsonb))
-"""
 
 
 class Resolution(BaseModel):
@@ -58,14 +55,8 @@ async def resolve(
     said: Resolution,
 ) -> Response:
     """Answer a question; the first answer stands, a second one is a 409."""
-    row = await db.write(
-        _RESOLVE,
-        {
-            "tenant": tenant,
-            "run_id": run_id,
-            "interaction_id": interaction_id,
-            "answer": json.dumps(said.recorded()),
-            "actor": json.dumps({"kind": "user", "id": said.who}),
-        },
+    who = Actor("user", check_text(said.who, "who"))
+    done = await db.perform(
+        resolve_interaction(tenant, run_id, interaction_id, cast("Json", said.recorded()), actor=who)
     )
-    return Answer(row)
+    return Answer({"id": done.id, "run_seq": done.run_seq, "created": done.created})

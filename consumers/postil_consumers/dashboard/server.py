@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import structlog
 import uvicorn
+from starlette.types import ASGIApp
 
 from postil.errors import ConfigurationError
 from postil.settings import Settings
@@ -23,15 +24,29 @@ log = structlog.get_logger("postil.dashboard")
 class Server(uvicorn.Server):
     """uvicorn, which on SIGTERM first closes the feed: an open stream would otherwise hold it up."""
 
-    def __init__(self, config: uvicorn.Config, hub: Hub) -> None:
-        super().__init__(config)
+    def __init__(
+        self, app: ASGIApp, hub: Hub, *, own_users_only: bool, when_ready: Callable[[], None]
+    ) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http=OwnPeersOnly if own_users_only else "auto",
+                ws="none",
+                access_log=False,
+                log_config=None,
+                server_header=False,
+                proxy_headers=False,
+                timeout_graceful_shutdown=5,
+            )
+        )
         self._hub = hub
+        self._when_ready = when_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Say that the page can be opened."""
         await super().startup(sockets)
         if self.started:
-            announce_ready()
+            self._when_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the streams, then everything else."""
@@ -42,7 +57,7 @@ class Server(uvicorn.Server):
 def serve(settings: Settings, *, hosts: Collection[str] = (), any_local_user: bool = False) -> None:
     """Serve until SIGTERM or SIGINT. Raises `ConfigurationError` where the address cannot be listened on."""
     settings.require_database_url()
-    listening = _listen(settings.http_host, settings.http_port)
+    listening = listen(settings.http_host, settings.http_port)
     guarded = peer.is_loopback(settings.http_host) and not any_local_user and peer.can_tell()
     host, port = listening.getsockname()[:2]
     log.info("dashboard", url=f"http://{f'[{host}]' if ':' in host else host}:{port}", own_user_only=guarded)
@@ -51,17 +66,8 @@ def serve(settings: Settings, *, hosts: Collection[str] = (), any_local_user: bo
             "listening beyond this machine: whoever reaches this address reads and answers", host=host
         )
     hub = Hub()
-    config = uvicorn.Config(
-        create_app(settings, hosts=hosts, hub=hub),
-        http=OwnPeersOnly if guarded else "auto",
-        ws="none",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=5,
-    )
-    Server(config, hub).run(sockets=[listening])
+    app = create_app(settings, hosts=hosts, hub=hub)
+    Server(app, hub, own_users_only=guarded, when_ready=announce_ready).run(sockets=[listening])
 
 
 def announce_ready() -> None:
@@ -74,7 +80,8 @@ def announce_ready() -> None:
             line.write(b"ready\n")
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """Take the address before anything else is done; raises `ConfigurationError` where it cannot be had."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listening = socket.socket(family, kind, protocol)

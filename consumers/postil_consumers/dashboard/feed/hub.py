@@ -13,7 +13,7 @@ from postil_consumers.dashboard.feed.ring import Ring
 BREATH = 0.03
 """Seconds between two wake-ups: after a quiet moment an event goes out at once, a burst as a few writes."""
 HEARTBEAT = 15.0
-"""Seconds of silence after which a comment shows that the line is alive."""
+"""Seconds of silence after which an ``alive`` event shows that the line is up."""
 
 
 class Hub:
@@ -81,7 +81,7 @@ class Hub:
                         async with asyncio.timeout(self._heartbeat):
                             await changed.wait()
                     except TimeoutError:
-                        yield b": alive\n\n"
+                        yield b"event: alive\ndata: {}\n\n"
         finally:
             self.readers -= 1
 

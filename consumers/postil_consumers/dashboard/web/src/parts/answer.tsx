@@ -3,14 +3,16 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { Failure } from "../api";
-import { answer, answered, keyOf, who } from "../state/overview";
+import { answer, answered, keyOf, settled, who } from "../state/overview";
 import type { Interaction } from "../types";
 import { Ago, statusWords, Who } from "./bits";
 import { brief } from "./json";
 import { Text } from "./text";
 
-export function Question({ of, runId }: { of: Interaction; runId: string }): JSX.Element {
-  const said = answered.value.get(keyOf(runId, of.id));
+export function Question({ of: given, runId }: { of: Interaction; runId: string }): JSX.Element {
+  const key = keyOf(runId, given.id);
+  const said = answered.value.get(key);
+  const of = given.status === "pending" ? (settled.value.get(key) ?? given) : given;
   const open = of.status === "pending" && said === undefined;
   return (
     <div class={`question ${open ? "is-open" : ""}`}>

@@ -67,9 +67,16 @@ export function Who({ by }: { by: By | null }): JSX.Element {
   const whole = plain(`${by.kind} ${by.id}${by.version ? ` ${by.version}` : ""}`);
   return (
     <span class="who" title={whole}>
-      <span class="kind">{<Text most={40}>{by.kind}</Text>}</span>
+      <span class="kind">
+        <Text most={40}>{by.kind}</Text>
+      </span>{" "}
       <Text most={80}>{by.id}</Text>
-      {by.version && <span class="dim"> {<Text most={30}>{by.version}</Text>}</span>}
+      {by.version && (
+        <span class="dim">
+          {" "}
+          <Text most={30}>{by.version}</Text>
+        </span>
+      )}
     </span>
   );
 }

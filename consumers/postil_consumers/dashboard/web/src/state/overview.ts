@@ -5,7 +5,7 @@ import { Failure, get, post, reach } from "../api";
 import { runPath, toSegment } from "../address";
 import { feedReady, onFeed } from "../feed/feed";
 import { view } from "../router";
-import type { Page, PipelineState, RunStatus, Session, Waiting } from "../types";
+import type { Envelope, Interaction, Page, PipelineState, RunStatus, Session, Waiting } from "../types";
 
 export const totals = signal<Record<RunStatus, number> | null>(null);
 export const waiting = signal<Page<Waiting> | null>(null);
@@ -14,8 +14,10 @@ export const pipeline = signal<PipelineState | null>(null);
 export const session = signal<Session | null>(null);
 export const who = signal(stored("postil.who") ?? "");
 
-/** Answers given on this page, so that a card can say what became of it. */
+/** Answers given on this page, so that a card can say what became of it before the feed does. */
 export const answered = signal<ReadonlyMap<string, string>>(new Map());
+/** Questions that were open on this page and ended, by whomever: they stay in sight, with what became of them. */
+export const settled = signal<ReadonlyMap<string, Interaction>>(new Map());
 
 export const keyOf = (runId: string, id: string): string => `${toSegment(runId)}/${toSegment(id)}`;
 
@@ -73,10 +75,21 @@ export async function answer(runId: string, id: string, body: { outcome?: "accep
   freshenWaiting();
 }
 
+function settle(events: Envelope[]): void {
+  const ended = events.filter((event) => event.type === "interaction:resolved" || event.type === "interaction:cancelled");
+  const open = new Set(waiting.value?.items.map((one) => keyOf(one.run_id, one.id)));
+  const known = ended.filter((event) => open.has(keyOf(event.runid, String(event.data["id"]))));
+  if (known.length === 0) return;
+  const next = new Map(settled.value);
+  for (const event of known) next.set(keyOf(event.runid, String(event.data["id"])), event.data as unknown as Interaction);
+  settled.value = next;
+}
+
 export function startOverview(): void {
   onFeed(
     (events) => {
       if (events.some((event) => event.type.startsWith("run:"))) freshenTotals();
+      settle(events);
       if (events.some((event) => event.type.startsWith("interaction:") || event.type === "run:cancelled")) freshenWaiting();
     },
     () => {

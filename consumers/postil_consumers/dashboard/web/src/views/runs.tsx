@@ -163,9 +163,14 @@ function List({ list }: { list: readonly Row[] }): JSX.Element {
   const height = useSignal(rowHeight());
   const range = useSignal<[number, number]>([0, 60]);
   const at = useSignal(-1);
+  const aim = useRef<number | null>(null);
+
+  const look = useRef<() => void>(() => {});
+  // More may be wanted at once: a long jump passes several pages.
+  useEffect(() => look.current(), [list.length]);
 
   useLayoutEffect(() => {
-    const look = (): void => {
+    look.current = (): void => {
       height.value = rowHeight();
       const top = (box.current?.getBoundingClientRect().top ?? 0) + scrollY;
       const first = Math.max(0, Math.floor((scrollY - top) / height.value) - OVERSCAN);
@@ -175,12 +180,13 @@ function List({ list }: { list: readonly Row[] }): JSX.Element {
       if (!holdBack.value && held.value.length > 0) release();
       if (last > rows.value.length - 30 && hasMore()) void loadMore();
     };
-    look();
-    addEventListener("scroll", look, { passive: true });
-    addEventListener("resize", look);
+    const onMove = (): void => look.current();
+    onMove();
+    addEventListener("scroll", onMove, { passive: true });
+    addEventListener("resize", onMove);
     return () => {
-      removeEventListener("scroll", look);
-      removeEventListener("resize", look);
+      removeEventListener("scroll", onMove);
+      removeEventListener("resize", onMove);
       holdBack.value = false;
     };
   }, []);
@@ -192,7 +198,7 @@ function List({ list }: { list: readonly Row[] }): JSX.Element {
       if (step === 0 || document.querySelector("dialog[open]")) return;
       event.preventDefault();
       const focused = document.activeElement?.closest<HTMLElement>(".row")?.dataset["index"];
-      const from = focused === undefined ? -1 : Number(focused);
+      const from = aim.current ?? (focused === undefined ? -1 : Number(focused));
       focusRow(Math.max(0, Math.min(rows.value.length - 1, from + step)));
     };
     const focusRow = (index: number): void => {
@@ -200,8 +206,14 @@ function List({ list }: { list: readonly Row[] }): JSX.Element {
       const bar = 110; // what sticks to the top
       if (top < scrollY + bar) scrollTo(0, top - bar);
       else if (top + height.value > scrollY + innerHeight - 8) scrollTo(0, top + height.value - innerHeight + 8);
+      // The row may have to be made first; a key pressed meanwhile counts from where this one leads.
+      aim.current = index;
       requestAnimationFrame(() =>
-        requestAnimationFrame(() => box.current?.querySelector<HTMLElement>(`.row[data-index="${index}"] a.row-link`)?.focus({ preventScroll: true })),
+        requestAnimationFrame(() => {
+          if (aim.current !== index) return;
+          aim.current = null;
+          box.current?.querySelector<HTMLElement>(`.row[data-index="${index}"] a.row-link`)?.focus({ preventScroll: true });
+        }),
       );
     };
     document.addEventListener("keydown", onKey);

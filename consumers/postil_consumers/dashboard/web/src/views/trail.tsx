@@ -61,6 +61,12 @@ const said = (note: Note, field: string): string | null => {
   return value === undefined || value === null ? null : brief(value);
 };
 
+/** Arguments in a line: their values say enough. */
+const words = (given: unknown): string =>
+  given !== null && typeof given === "object" && !Array.isArray(given)
+    ? [...new Set(Object.values(given).filter((one) => one !== null).map(brief))].join(" · ")
+    : brief(given ?? "");
+
 const LONG = 900;
 
 function NoteCard({
@@ -93,7 +99,7 @@ function NoteCard({
         )}
         {call && (
           <code class="note-call">
-            <Text most={160}>{`${call.name} ${brief(call.arguments ?? "")}`.trim()}</Text>
+            <Text most={160}>{`${call.name} ${words(call.arguments)}`.trim()}</Text>
           </code>
         )}
         {Number.isFinite(confidence) && confidence >= 0 && confidence <= 1 && (

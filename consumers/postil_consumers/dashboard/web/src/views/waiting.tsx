@@ -7,16 +7,20 @@ import { runPath } from "../address";
 import { Empty, Failed, More } from "../parts/bits";
 import { Question } from "../parts/answer";
 import { Text } from "../parts/text";
-import { answered, freshenWaiting, keyOf, moreWaiting, waiting, waitingFailed } from "../state/overview";
+import { answered, freshenWaiting, keyOf, moreWaiting, settled, waiting, waitingFailed } from "../state/overview";
 import type { Waiting } from "../types";
 
 export function WaitingView(): JSX.Element {
-  // Questions answered while this page is open stay where they were, with what became of them.
+  // Questions that end while this page is open stay where they were, with what became of them.
   const kept = useSignal<readonly Waiting[]>([]);
   useEffect(() => freshenWaiting(), []);
   const open = waiting.value;
   const openKeys = new Set(open?.items.map((one) => keyOf(one.run_id, one.id)));
-  const gone = kept.value.filter((one) => !openKeys.has(keyOf(one.run_id, one.id)) && answered.value.has(keyOf(one.run_id, one.id)));
+  const ended = (one: Waiting): boolean => {
+    const key = keyOf(one.run_id, one.id);
+    return !openKeys.has(key) && (answered.value.has(key) || settled.value.has(key));
+  };
+  const gone = kept.value.filter(ended);
   useEffect(() => {
     if (open) kept.value = [...open.items, ...gone];
   }, [open]);

@@ -1,0 +1,150 @@
+"""The page in a real browser: one dashboard over a real pipeline for all tests here, a fresh page for each."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from postil import Postil
+from postil.embedded.kafka import EmbeddedKafka
+from postil.embedded.postgres import EmbeddedPostgres
+from postil.settings import Settings, load_settings
+from postil_consumers.dashboard.threaded import ThreadedDashboard
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+left_out: list[str] = []
+
+
+def chromium() -> str | None:
+    """The browser to test with: CHROMIUM, or the first on PATH."""
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if chromium():
+        return
+    out = [item for item in items if item.get_closest_marker("browser")]
+    left_out.extend(item.nodeid for item in out)
+    config.hook.pytest_deselected(items=out)
+    items[:] = [item for item in items if item not in out]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if left_out:
+        files = sorted({node.partition("::")[0] for node in left_out})
+        terminalreporter.section("no browser")
+        terminalreporter.write_line(
+            f"{len(left_out)} tests were left out for want of a Chromium: {', '.join(files)}.", yellow=True
+        )
+        terminalreporter.write_line(
+            "Install one (Debian: apt-get install chromium) or name one with CHROMIUM=/path/to/it."
+        )
+
+
+@pytest.fixture(scope="session")
+def pipeline(
+    postgres_server: EmbeddedPostgres,
+    kafka_server: EmbeddedKafka,
+    tmp_path_factory: pytest.TempPathFactory,
+    end_with_session: Callable[[int], None],
+) -> Iterator[Settings]:
+    """A database and a topic for all tests here, with a real relay between them."""
+    name = f"page_{uuid.uuid4().hex[:8]}"
+    with psycopg.connect(postgres_server.url, autocommit=True) as connection:
+        connection.execute(f"create database {name} template postil_template")
+    settings = load_settings(
+        database_url=postgres_server.url_of(name),
+        **kafka_server.settings(),
+        kafka_topic=name,
+        data_dir=tmp_path_factory.mktemp("data"),
+        http_port=0,
+    )
+    given = settings.model_dump(mode="json", exclude_none=True)
+    environment = {**os.environ, **{f"POSTIL_{key.upper()}": str(value) for key, value in given.items()}}
+    relay = subprocess.Popen(
+        [sys.executable, "-m", "postil", "relay"], env=environment, stdout=subprocess.PIPE, text=True
+    )
+    end_with_session(relay.pid)
+    assert relay.stdout is not None
+    assert relay.stdout.readline() == "ready\n"
+    yield settings
+    relay.terminate()
+    relay.wait(20)
+    relay.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def dashboard(pipeline: Settings) -> Iterator[ThreadedDashboard]:
+    with ThreadedDashboard(pipeline) as dashboard:
+        assert dashboard.wait_live()
+        yield dashboard
+
+
+@pytest.fixture(scope="session")
+def postil(pipeline: Settings) -> Iterator[Postil]:
+    postil = Postil(pipeline.require_database_url())
+    yield postil
+    postil.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Opened:
+    """A page of the dashboard, which must stay free of errors and of what others wrote."""
+
+    page: Page
+    url: str
+    errors: list[str]
+
+    def at(self, path: str) -> Page:
+        self.page.goto(self.url + path)
+        return self.page
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context(
+        viewport={"width": 1440, "height": 900},
+        locale="en-GB",
+        timezone_id="Europe/Rome",
+        color_scheme="light",
+    )
+    context.set_default_timeout(10_000)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def opened(context: BrowserContext, dashboard: ThreadedDashboard) -> Iterator[Opened]:
+    """A fresh browser profile at the dashboard; the test fails if the page's console shows an error."""
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+    page.on("dialog", lambda dialog: errors.append(f"a dialog: {dialog.message}"))
+    yield Opened(page, dashboard.url, errors)
+    assert errors == []
+
+
+@pytest.fixture
+def run_id(tmp_path: Path) -> str:
+    """An id that no other test uses."""
+    return f"run/{tmp_path.name}"
