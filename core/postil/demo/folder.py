@@ -70,7 +70,7 @@ def listing(root: Path, *, limit: int, leave_out: frozenset[Path] = frozenset())
 
     for at, folders, names in os.walk(root, onerror=note):
         here = Path(at)
-        left = [name for name in folders if name in SKIPPED or (here / name).resolve() in leave_out]
+        left = [name for name in sorted(folders) if name in SKIPPED or (here / name).resolve() in leave_out]
         skipped += [printable((here / name).relative_to(root)) for name in left]
         folders[:] = sorted(set(folders).difference(left))
         for name in sorted(names):

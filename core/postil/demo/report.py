@@ -9,14 +9,14 @@ from postil.demo.folder import Listing
 from postil.demo.judgement import Verdict
 
 
-def render(folder: str, run_id: str, listing: Listing, verdicts: Sequence[Verdict], approver: str) -> str:
+def render(folder: str, run_id: str, listing: Listing, verdicts: Sequence[Verdict]) -> str:
     """Write the report; what was not looked at is said too."""
     flagged = [verdict for verdict in verdicts if verdict.outcome == "flag"]
     counts = Counter(verdict.rule for verdict in flagged)
     lines = [
         f"# Review of {folder}",
         "",
-        f"Run `{run_id}`; approved by {approver}. No file was changed.",
+        f"Run `{run_id}`; who approved this is in its annotations (`approval.*`). No file was changed.",
         "",
         f"* {len(verdicts):,} files read, {sum(verdict.seen['bytes'] for verdict in verdicts):,} bytes",
         *(f"* {count:,} {rule}" for rule, count in counts.most_common()),

@@ -71,6 +71,8 @@ def review(
         with opened as run:
             on_run(run.id)
             return _Review(run, root, reports, limit).carry_out(wait, on_question)
+    except TimeoutError:  # an OSError too, but nobody's file
+        raise
     except OSError as error:
         raise FolderError(
             f"{printable(Path(error.filename or root))}: {error.strerror or error}.",
@@ -202,9 +204,7 @@ class _Review:
 
     def _write(self, found: Listing, verdicts: list[Verdict]) -> Path:
         target = self._report_file
-        text = render(
-            printable(self._root), self._run.id, found, verdicts, "the answer to this run's question"
-        )
+        text = render(printable(self._root), self._run.id, found, verdicts)
 
         @tool
         def write_report(path: str) -> dict[str, Json]:

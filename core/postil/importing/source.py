@@ -65,7 +65,8 @@ class Source:
             packed = self._raw.read(2) == _GZIP
             self._raw.seek(0)
             stream: IO[bytes] = gzip.GzipFile(fileobj=self._raw) if packed else self._raw  # type: ignore[assignment]  # reads bytes alike
-            while chunk := stream.read(CHUNK):
+            # read1, because read would lose what it has unpacked when the next piece turns out to be cut off.
+            while chunk := stream.read1(CHUNK):
                 unpacked += len(chunk)
                 yield chunk
         except EOFError:

@@ -18,7 +18,7 @@ from tenacity import (
     stop_after_delay,
     stop_any,
     stop_when_event_set,
-    wait_exponential_jitter,
+    wait_random_exponential,
 )
 
 from postil.errors import (
@@ -99,7 +99,7 @@ class Writer:
         )
         self._retrying = Retrying(
             retry=retry_if_exception_type((Unavailable, Retryable)),
-            wait=wait_exponential_jitter(initial=0.1, max=2.0, jitter=0.2),
+            wait=wait_random_exponential(multiplier=0.1, max=2.0),
             stop=stop_any(stop_after_delay(patience), stop_when_event_set(self._given_up)),
             sleep=sleep_using_event(self._given_up),
             before_sleep=self._tell,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
@@ -96,6 +97,18 @@ class _Context:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class _Described:
+    """One event: its attributes by key, and as values without those the stage itself tells; `own` are the log's own."""
+
+    line: int
+    given: dict[str, Attribute]
+    activity: str
+    actor: Actor | None
+    values: dict[str, Json]
+    own: dict[str, Json]
+
+
 class _CaseMapping:
     """One case on its way to a history."""
 
@@ -149,21 +162,17 @@ class _CaseMapping:
 
     def _add_events(self, steps: list[Step], times: list[datetime | None]) -> dict[str, Json]:
         """Append the steps of the events; answers the attributes all of them repeat, which the steps are without."""
-        events = self._case.events
-        objects = [self._object(event.attributes, event.line) for event in events]
-        repeated = facts.constant(objects, _STRUCTURE)
-        owns = [self._context.own(found) for found in objects]
-        lasting = facts.lasting(owns).difference(repeated)
+        described = [self._describe(event) for event in self._case.events]
+        repeated = facts.constant([found.values for found in described], _STRUCTURE)
+        lasting = facts.lasting([found.own for found in described]).difference(repeated)
         current: dict[str, Json] = {}
         lifecycle = Lifecycle()
-        for event, values, own, at in zip(events, objects, owns, times, strict=True):
-            given = _first(event.attributes)
-            activity = self._activity(event, given)
-            actor = self._actor(given)
+        for found, at in zip(described, times, strict=True):
+            given, own, actor, activity = found.given, found.own, found.actor, found.activity
             applied = lifecycle.apply(activity, _text(given, INSTANCE), _text(given, TRANSITION))
-            rest = facts.without(values, self._told(given, actor) | repeated.keys())
+            rest = facts.without(found.values, repeated) if repeated else found.values
             for change in applied.opening:
-                began = self._began(given, event) if applied.ending else None
+                began = self._began(found) if applied.ending else None
                 steps.append(
                     _stamped(
                         {"type": f"stage:{change}", "id": applied.stage_id, "name": within(activity)},
@@ -197,6 +206,18 @@ class _CaseMapping:
         if unfinished := lifecycle.unfinished():
             self._note("stages that began and of which the log knows no end", len(unfinished))
         return repeated
+
+    def _describe(self, event: Event) -> _Described:
+        given = _first(event.attributes)
+        actor = self._actor(given)
+        told = self._told(given, actor)
+        values = self._object(
+            [item for item in event.attributes if item.key not in told or item is not given[item.key]],
+            event.line,
+        )
+        return _Described(
+            event.line, given, self._activity(event, given), actor, values, self._context.own(values)
+        )
 
     def _add_decision(
         self, steps: list[Step], decided: Decided | None, at: datetime | None, actor: Actor | None
@@ -245,9 +266,9 @@ class _CaseMapping:
             told.add(TRANSITION)
         return {key for key in told if key in given and not given[key].children and not _finer(given[key])}
 
-    def _began(self, given: dict[str, Attribute], event: Event) -> datetime | None:
-        found = given.get(STARTED)
-        return self._instant(found, event.line) if found and found.type == "date" else None
+    def _began(self, described: _Described) -> datetime | None:
+        found = described.given.get(STARTED)
+        return self._instant(found, described.line) if found and found.type == "date" else None
 
     # Times
 
