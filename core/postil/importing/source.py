@@ -6,8 +6,9 @@ import gzip
 import stat
 import zlib
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, Self
+from typing import Self
 
 from postil.importing.errors import InputUnreadable, MalformedInput
 
@@ -33,7 +34,7 @@ class Source:
                 raise InputUnreadable(
                     path, "This is no regular file.", advice="Save its content to a file first."
                 )
-            self._raw: IO[bytes] = path.open("rb")
+            self._raw: BufferedReader = path.open("rb")
         except FileNotFoundError:
             raise InputUnreadable(path, "There is no such file.", advice="Check the path.") from None
         except PermissionError:
@@ -64,7 +65,7 @@ class Source:
         try:
             packed = self._raw.read(2) == _GZIP
             self._raw.seek(0)
-            stream: IO[bytes] = gzip.GzipFile(fileobj=self._raw) if packed else self._raw  # type: ignore[assignment]  # reads bytes alike
+            stream = gzip.GzipFile(fileobj=self._raw) if packed else self._raw
             # read1, because read would lose what it has unpacked when the next piece turns out to be cut off.
             while chunk := stream.read1(CHUNK):
                 unpacked += len(chunk)
