@@ -16,10 +16,10 @@ relay_app = typer.Typer(
 def register(app: typer.Typer) -> None:
     """Add `postil relay` and `postil bench relay|latency`."""
     from postil.cli import bench_app
-    from postil_relay.bench import cli as bench
+    from postil_relay.bench.cli import register as register_bench
 
     app.add_typer(relay_app, name="relay")
-    bench.register(bench_app)
+    register_bench(bench_app)
 
 
 @relay_app.callback()

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
-from confluent_kafka.admin import (
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # these are public, but not declared so
     AdminClient,
-    ConfigResource,  # type: ignore[attr-defined] # pyright: ignore[reportPrivateImportUsage] -- public, but not declared so
-    ResourceType,  # type: ignore[attr-defined] # pyright: ignore[reportPrivateImportUsage] -- likewise
+    ConfigResource,  # pyright: ignore[reportPrivateImportUsage] -- likewise
+    ResourceType,  # pyright: ignore[reportPrivateImportUsage] -- likewise
 )
 from confluent_kafka.cimpl import NewTopic
 
@@ -68,6 +68,12 @@ class Topic:
         return max(1000, min(900_000, self.largest - 10_000))
 
 
+def producer_settings(client: dict[str, str], topic: Topic) -> dict[str, Any]:
+    """What the relay's producer is made with."""
+    # Several messages together stay below what the topic takes: one that does not is in a batch of its own.
+    return {**_PRODUCER, **client, "batch.size": topic.large}
+
+
 def verdict(error: KafkaError) -> Verdict:
     """What a delivery's error means for what follows."""
     if error.code() in _REFUSED:
@@ -114,8 +120,7 @@ class Outlet:
         self._flights: list[Flight] = []
         self._stopped: dict[bytes, KafkaError] = {}
         self._on_event = on_event
-        # Several messages together stay below what the topic takes: one that does not is in a batch of its own.
-        self._producer = Producer({**_PRODUCER, **client, "batch.size": topic.large, "error_cb": self._error})
+        self._producer = Producer(producer_settings(client, topic) | {"error_cb": self._error})
 
     def send(self, batch: int, rows: list[Row]) -> None:
         """Produce `rows` in order; their reports come with `poll`."""
