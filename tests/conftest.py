@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -22,7 +24,8 @@ from postil.settings import Settings, load_settings
 # A developer's own settings, files and running stack must not leak into a test.
 for name in [name for name in os.environ if name.startswith(("POSTIL_", "PG"))]:
     del os.environ[name]
-os.environ["POSTIL_DATA_DIR"] = os.environ["POSTIL_CONFIG"] = "/nonexistent/postil-tests"
+os.environ["POSTIL_DATA_DIR"] = "/nonexistent/postil-tests"
+os.environ["POSTIL_CONFIG"] = os.devnull
 
 TEMPLATE = "postil_template"
 PARTITIONS = 6
@@ -41,6 +44,56 @@ for pid in pids:
 
 def pytest_report_header() -> str:
     return f"servers: PostgreSQL {postgres_version()}, Kafka {jars.kafka_version()}"
+
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+# Tests left out for want of a browser, here and, with xdist, in its workers, who tell when they end.
+left_out: set[str] = set()
+
+
+def find_chromium() -> str | None:
+    """The browser to test with: CHROMIUM, or the first on PATH."""
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if find_chromium():
+        return
+    out = [item for item in items if item.get_closest_marker("browser")]
+    left_out.update(item.nodeid for item in out)
+    config.hook.pytest_deselected(items=out)
+    items[:] = [item for item in items if item not in out]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_out"] = sorted(left_out)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    left_out.update(getattr(node, "workeroutput", {}).get("left_out", ()))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if not left_out:
+        return
+    files = sorted({node.partition("::")[0] for node in left_out})
+    terminalreporter.section("no browser")
+    terminalreporter.write_line(
+        f"{len(left_out)} tests were left out for want of a Chromium: {', '.join(files)}.", yellow=True
+    )
+    terminalreporter.write_line(
+        "Install one (Debian: apt-get install chromium), or set CHROMIUM to its path."
+    )
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The browser's path; without one no test that needs it is collected."""
+    found = find_chromium()
+    assert found is not None
+    return found
 
 
 @pytest.fixture(scope="session")

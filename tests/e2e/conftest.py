@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import uuid
@@ -21,35 +20,7 @@ from postil.embedded.postgres import EmbeddedPostgres
 from postil.settings import Settings, load_settings
 from postil_consumers.dashboard.threaded import ThreadedDashboard
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-left_out: list[str] = []
-
-
-def chromium() -> str | None:
-    """The browser to test with: CHROMIUM, or the first on PATH."""
-    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if chromium():
-        return
-    out = [item for item in items if item.get_closest_marker("browser")]
-    left_out.extend(item.nodeid for item in out)
-    config.hook.pytest_deselected(items=out)
-    items[:] = [item for item in items if item not in out]
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if left_out:
-        files = sorted({node.partition("::")[0] for node in left_out})
-        terminalreporter.section("no browser")
-        terminalreporter.write_line(
-            f"{len(left_out)} tests were left out for want of a Chromium: {', '.join(files)}.", yellow=True
-        )
-        terminalreporter.write_line(
-            "Install one (Debian: apt-get install chromium) or name one with CHROMIUM=/path/to/it."
-        )
 
 
 @pytest.fixture(scope="session")
@@ -99,9 +70,9 @@ def postil(pipeline: Settings) -> Iterator[Postil]:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def browser(chromium: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield browser
         browser.close()
 

@@ -16,7 +16,8 @@ from postil.settings import Settings, load_settings
 from postil_consumers.dashboard.address import to_segment
 from postil_consumers.dashboard.threaded import ThreadedDashboard
 
-pytestmark = pytest.mark.browser
+# One worker of xdist runs them all: they share one pipeline and one browser.
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 Opened = Any  # the fixture of conftest.py, which cannot be imported from
 
