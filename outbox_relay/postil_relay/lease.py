@@ -93,7 +93,11 @@ def check_server(connection: Connection[Any]) -> None:
 
 
 def claim(connection: Connection[Any], owner: str) -> Lease | None:
-    """Take all lanes if they are free, their lease has ended, or their owner is known to have died; else None."""
+    """Take all lanes if they are free, their lease has ended, or their owner is known to have died; else None.
+
+    An earlier term of `owner` itself counts as ended: a process leads once at a time,
+    and comes here when its connection was lost.
+    """
     rows = connection.execute(
         "select distinct owner from postil.relay_lane where owner is not null"
     ).fetchall()
@@ -102,7 +106,7 @@ def claim(connection: Connection[Any], owner: str) -> Lease | None:
         """
         with free as (
             select lane, epoch from postil.relay_lane
-            where owner is null or lease_until < clock_timestamp() or owner = any(%(dead)s)
+            where owner is null or lease_until < clock_timestamp() or owner = any(%(dead)s) or owner = %(owner)s
             order by lane for update
         )
         update postil.relay_lane l

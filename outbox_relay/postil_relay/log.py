@@ -18,6 +18,7 @@ from psycopg import Connection
 from psycopg.adapt import Transformer
 from psycopg.errors import error_from_result
 from psycopg.pq import ExecStatus
+from psycopg.types.string import ByteaBinaryLoader
 
 from postil_relay.chain import Cursor, Row
 
@@ -27,13 +28,13 @@ PLANS = (
     "set enable_bitmapscan = off",  # it would collect a whole window before its first row
     "set jit = off",
     "set max_parallel_workers_per_gather = 0",
+    "set client_encoding = 'UTF8'",
     "set statement_timeout = '110s'",  # less than the lease taken before a long one
 )
 
 # The value is built once per row behind `offset 0`, and summed up so that an answer never exceeds its bytes.
 _PUBLISHED = """
-    select position, convert_to(tenant || '/' || run_id, 'UTF8') as key, run_seq,
-           convert_to(postil.envelope(e), 'UTF8') as value, convert_to(traceparent, 'UTF8') as traceparent
+    select position, tenant || '/' || run_id as key, run_seq, postil.envelope(e) as value, traceparent
 """
 
 # $1 xmax of lo, $2 xip of lo, $3 most rows, $4 most bytes. The first row is the snapshot, with the number of rows seen.
@@ -45,7 +46,7 @@ with fresh as materialized (
      select * from postil.event where xid = any($2::xid8[]))
     limit $3::bigint + 1
 ), seen as (select count(*) as rows from fresh)
-select 0::bigint, convert_to(pg_current_snapshot()::text, 'UTF8'), (select rows from seen), null::bytea, null::bytea
+select 0::bigint, pg_current_snapshot()::text, (select rows from seen), null::text, null::text
 union all
 (select position, key, run_seq, value, traceparent
  from (select *, sum(octet_length(value)) over (order by position rows unbounded preceding)::bigint as bytes
@@ -119,6 +120,8 @@ class Log:
         self._ends: dict[str, int] = {}  # of the window being walked: hi -> its last position
         for setting in PLANS:
             connection.execute(setting)
+        # Text stays the bytes it is on the wire: Kafka wants them, and nobody here reads them.
+        connection.adapters.register_loader("text", ByteaBinaryLoader)
         for name, sql in (("poll", _POLL), ("page", _PAGE), ("extent", _EXTENT), ("run", _RUN)):
             self._check(connection.pgconn.prepare(name.encode(), sql.encode()))
 

@@ -24,8 +24,10 @@ PER_RUN = 20
 PATIENCE = 300.0
 
 _RUNS = """
-insert into postil.run (tenant, id, lane, head, status, name, root_id, trigger_source, trigger_action, root_source, recorded_at)
-select 'default', 'refund-' || n, mod(n, 64), %(per_run)s, 'running', 'refund-request', 'refund-' || n, 'sdk', 'trigger', 'sdk', now()
+insert into postil.run (tenant, id, lane, head, status, name, root_id,
+                        trigger_source, trigger_action, root_source, recorded_at)
+select 'default', 'refund-' || n, mod(n, 64), %(per_run)s, 'running', 'refund-request', 'refund-' || n,
+       'sdk', 'trigger', 'sdk', now()
 from generate_series(1, %(runs)s) n
 """
 _EVENTS = """
