@@ -54,7 +54,7 @@ begin
           from jsonb_array_elements(histories) doc cross join jsonb_array_elements(doc -> 'steps') step
          where step ->> 'at' is not null;
     exception
-        when datetime_field_overflow or invalid_datetime_format then
+        when datetime_field_overflow or invalid_datetime_format or invalid_time_zone_displacement_value then
             wrong := true;
     end;
     if wrong then  -- now find out which
@@ -88,9 +88,6 @@ begin
         end loop;
         perform postil._check_id(h.doc ->> 'run_id', here || '.run_id');
         perform postil._check_id(coalesce(h.doc ->> 'name', 'x'), here || '.name');
-        foreach part in array array['recorded_at', 'started_at', 'ended_at'] loop
-            perform postil._time(h.doc -> part, here || '.' || part);
-        end loop;
         if coalesce(h.doc ->> 'status', 'completed') not in ('running', 'completed', 'failed', 'cancelled') then
             perform postil._refuse('PS017', format('%s: a recorded run is running, completed, failed or cancelled, not %L', h.doc ->> 'run_id', h.doc ->> 'status'), here || '.status');
         end if;
@@ -130,6 +127,29 @@ begin
         perform postil._check_actor(fault.actor, format('histories[%s].steps[%s].actor', fault.run, fault.n));
     end loop;
     perform postil._check_step_times(histories);
+    for fault in
+        select x.doc ->> 'run_id' as run_id, s.step, format('histories[%s].steps[%s]', x.n - 1, s.n - 1) as place
+          from jsonb_array_elements(histories) with ordinality x(doc, n)
+         cross join jsonb_array_elements(x.doc -> 'steps') with ordinality s(step, n)
+         where s.step ?| '{recorded_at,attempt}'
+    loop
+        perform postil._time(fault.step -> 'recorded_at', fault.place || '.recorded_at');
+        if (fault.step ->> 'attempt')::integer <> 1 then
+            perform postil._refuse('PS005', format('%s: %s: a recorded history is attempt 1', fault.run_id, fault.place), fault.place || '.attempt');
+        end if;
+    end loop;
+    -- A stage starts once and ends once, a tool call ends once, an idempotency key is used once.
+    select x.n - 1 as run, max(s.n) - 1 as n, max(x.doc ->> 'run_id') as run_id into fault
+      from jsonb_array_elements(histories) with ordinality x(doc, n)
+     cross join jsonb_array_elements(x.doc -> 'steps') with ordinality s(step, n)
+     where s.step ->> 'type' <> 'annotation:created' or s.step ->> 'idempotency_key' is not null
+     group by x.n, split_part(s.step ->> 'type', ':', 1), s.step ->> 'id', s.step ->> 'type' = 'stage:started',
+              s.step ->> 'key', s.step ->> 'idempotency_key', case when s.step ? 'key' then s.step ->> 'stage_id' end
+    having count(*) > 1 order by 1, 2 limit 1;
+    if found then
+        perform postil._refuse('PS017', format('%s: steps[%s] says again what an earlier step has said', fault.run_id, fault.n),
+                               format('histories[%s].steps[%s]', fault.run, fault.n));
+    end if;
 end
 $$;
 
