@@ -267,9 +267,11 @@ function RunRow({ row, index }: { row: Row; index: number }): JSX.Element {
         <a class="row-link" href={runPath(run.id)} aria-label={`${run.name}, ${statusWords(run.status)}`}>
           <Text most={200}>{run.name}</Text>
         </a>
-        <span class="id">
-          <Text>{run.id}</Text>
-        </span>
+        {run.id !== run.name && (
+          <span class="id">
+            <Text>{run.id}</Text>
+          </span>
+        )}
       </span>
       <span role="cell" class="c-trigger">
         <Trigger source={run.trigger_source} action={run.trigger_action} />

@@ -61,11 +61,19 @@ const said = (note: Note, field: string): string | null => {
   return value === undefined || value === null ? null : brief(value);
 };
 
-/** Arguments in a line: their values say enough. */
-const words = (given: unknown): string =>
-  given !== null && typeof given === "object" && !Array.isArray(given)
-    ? [...new Set(Object.values(given).filter((one) => one !== null).map(brief))].join(" · ")
-    : brief(given ?? "");
+/** A call in a line: its name and the values it was given, none said twice. */
+function callInWords(call: ToolCall): string {
+  const given = call.arguments;
+  const values = given !== null && typeof given === "object" && !Array.isArray(given) ? Object.values(given) : [given];
+  const parts: string[] = [];
+  for (const part of [call.name, ...values.filter((one) => one !== null && one !== undefined).map(brief)]) {
+    if (parts.some((said) => said.includes(part))) continue;
+    const held = parts.findIndex((said) => part.startsWith(`${said} `));
+    if (held >= 0) parts[held] = part;
+    else parts.push(part);
+  }
+  return parts.join(" · ");
+}
 
 const LONG = 900;
 
@@ -99,7 +107,7 @@ function NoteCard({
         )}
         {call && (
           <code class="note-call">
-            <Text most={160}>{`${call.name} ${words(call.arguments)}`.trim()}</Text>
+            <Text most={160}>{callInWords(call)}</Text>
           </code>
         )}
         {Number.isFinite(confidence) && confidence >= 0 && confidence <= 1 && (
