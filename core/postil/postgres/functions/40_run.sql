@@ -119,11 +119,12 @@ returns table (item integer, id uuid, run_seq bigint, created boolean)
 language plpgsql as $$
 declare
     r postil.run := postil._lock_run(tenant, run_id);
+    at timestamptz := coalesce(postil._check_time(start_run.recorded_at, 'recorded_at'), now());
 begin
     perform postil._check_context(context);
     perform postil._refuse_ended(r);
     if r.status = 'pending' then
-        r := postil._set_run_status(r, 'running', 'run:started', coalesce(postil._check_time(start_run.recorded_at, 'recorded_at'), now()), context);
+        r := postil._set_run_status(r, 'running', 'run:started', at, context);
         return query select null::integer, null::uuid, postil._head(r), true;
     else
         return query select null::integer, null::uuid, r.head, false;
