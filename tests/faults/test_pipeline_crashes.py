@@ -17,7 +17,7 @@ import pytest
 
 from postil.embedded import record
 
-CASES, EVENTS_PER_CASE = 5_000, 5
+CASES, EVENTS_PER_CASE = 3_000, 5
 DEADLINE = 90.0
 
 pytestmark = pytest.mark.xdist_group("stack")
@@ -142,7 +142,9 @@ def test_everything_is_killed_in_the_middle_of_an_import_and_the_record_is_whole
     # run:created, a start and an end for each event of the case, run:completed
     events = CASES * (2 + 2 * EVENTS_PER_CASE)
     assert answer["runs"] == CASES
-    assert answer["events"] == {"postgres": events, "kafka": events, "audit": events}
+    assert {copy: answer["events"][copy] for copy in ("postgres", "kafka", "audit")} == dict.fromkeys(
+        ("postgres", "kafka", "audit"), events
+    )
     again = postil(data, "import", "--json", log)
     assert again.returncode == 0
     assert runs_stored(data) == CASES
