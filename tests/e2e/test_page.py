@@ -274,8 +274,8 @@ def test_what_others_wrote_is_text_and_nothing_else(opened: Opened, postil: Post
     expect(page.get_by_role("heading", level=1)).to_have_text(visible(evil))
     for tab in ("Tool calls", "Interactions", "Events"):
         page.get_by_role("tab", name=tab).click()
-        for fold in page.locator(".fold-line").all():
-            fold.click()
+        expect(page.get_by_role("tab", name=tab)).to_have_attribute("aria-selected", "true")
+        page.locator(".fold-line").evaluate_all("folds => folds.forEach(fold => fold.click())")
     harmless(page)
 
 
