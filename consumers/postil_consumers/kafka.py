@@ -26,6 +26,7 @@ BATCH_MESSAGES = 10_000
 BATCH_BYTES = 16 * 1024 * 1024
 _CHUNK = 1_000
 _TIMEOUT = 10.0
+_JOIN_TIMEOUT = 2.0  # tried again for ever; short, so that a signal is heeded in between
 
 log = structlog.get_logger("postil.kafka")
 
@@ -85,6 +86,8 @@ class KafkaSource:
             "queued.max.messages.kbytes": 2 * BATCH_BYTES // 1024,
             "max.poll.interval.ms": 600_000,
             "session.timeout.ms": 30_000,
+            # A broker that comes back is found within a second, not after ten.
+            "reconnect.backoff.max.ms": 1_000,
             "topic.metadata.refresh.interval.ms": 30_000,
             "log_level": 0,
             "error_cb": self._on_error,
@@ -105,7 +108,7 @@ class KafkaSource:
     ) -> None:
         """Join the group once the topic is there; before that raises `Transient`, for the relay makes it."""
         try:
-            error = self._consumer.list_topics(self._topic, timeout=_TIMEOUT).topics[self._topic].error
+            error = self._consumer.list_topics(self._topic, timeout=_JOIN_TIMEOUT).topics[self._topic].error
         except KafkaException as refused:
             error = refused.args[0]
         if error is not None:

@@ -9,7 +9,7 @@ from itertools import groupby
 from operator import attrgetter
 
 import structlog
-from tenacity import RetryCallState, Retrying, wait_exponential_jitter
+from tenacity import RetryCallState, Retrying, wait_exponential, wait_random
 from tenacity.wait import wait_base
 
 from postil.errors import ConfigurationError, PostilError
@@ -22,10 +22,13 @@ from postil_consumers.source import Message, Source
 
 log = structlog.get_logger("postil.runner")
 
-TRANSIENT = wait_exponential_jitter(initial=0.1, max=15, jitter=0.5)
+TRANSIENT = wait_exponential(multiplier=0.1, max=15) + wait_random(0, 0.5)
 """Something that goes away by itself is tried again for ever, soon at first."""
 
-NEEDS_A_PERSON = wait_exponential_jitter(initial=5, max=60, jitter=5)
+NOT_THERE_YET = wait_exponential(multiplier=0.05, max=1) + wait_random(0, 0.1)
+"""Kafka or the topic at the start, when everything else is starting too."""
+
+NEEDS_A_PERSON = wait_exponential(multiplier=5, max=60) + wait_random(0, 5)
 """Something that does not: tried now and then, so that the repair needs no restart."""
 
 _POLL_SECONDS = 0.25
@@ -97,7 +100,7 @@ class Runner:
                 attempt += 1
                 self.health.troubled("yellow", error.what, error.advice)
                 self._report(self.health)
-                self.stop.wait(pause_before(attempt, TRANSIENT))
+                self.stop.wait(pause_before(attempt, NOT_THERE_YET))
             else:
                 return
 

@@ -11,6 +11,9 @@ from pathlib import Path
 import orjson
 import pytest
 
+from postil_consumers.audit import manifest
+from postil_consumers.audit.log import Line, PartitionLog
+from postil_consumers.audit.merkle import leaf_hash
 from postil_consumers.audit.sink import AuditSink, log_directory
 from postil_consumers.audit.verifier import LogReport, verify_log
 from postil_consumers.contract import identify
@@ -133,14 +136,18 @@ def test_a_line_that_is_inserted_is_named_by_the_record_it_stands_before(log: Pa
     path = chance.choice(segments(log))
     kept = lines(path)
     before = chance.randrange(len(kept))
-    stranger = chance.choice([chance.choice(lines(chance.choice(segments(log)))), event_value("forged", 1) + b"\n"])
+    stranger = chance.choice(
+        [chance.choice(lines(chance.choice(segments(log)))), event_value("forged", 1) + b"\n"]
+    )
     neighbours = {kept[before], kept[before - 1]}
     kept.insert(before, stranger)
     path.write_bytes(b"".join(kept))
 
     report = verify_log(log)
 
-    if path == segments(log)[-1] and kept[-1] == kept[-2]:  # a copy of the last record after it: not covered yet
+    if (
+        path == segments(log)[-1] and kept[-1] == kept[-2]
+    ):  # a copy of the last record after it: not covered yet
         assert ([], len(kept[-1])) == (said(report), report.uncovered)
         return
     assert ["a line was inserted before this record"] == said(report)
@@ -182,8 +189,6 @@ def test_a_record_that_is_replaced_by_one_of_another_run_is_named_with_its_run(l
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_record_altered_together_with_its_leaf_hash_is_found_in_its_batch(log: Path, seed: int) -> None:
-    from postil_consumers.audit.merkle import leaf_hash
-
     chance = random.Random(seed)
     path = chance.choice(segments(log))
     kept = lines(path)
@@ -240,8 +245,6 @@ def test_an_entry_that_is_deleted_duplicated_or_moved_is_named(log: Path, seed: 
 
 
 def test_an_entry_rewritten_with_its_own_hash_made_right_is_named(log: Path) -> None:
-    from postil_consumers.audit import manifest
-
     path = log / "manifest.ndjson"
     kept = lines(path)
     said_there = orjson.loads(kept[4])
@@ -253,7 +256,10 @@ def test_an_entry_rewritten_with_its_own_hash_made_right_is_named(log: Path) -> 
 
     (finding,) = verify_log(log).findings
 
-    assert ("the entry was rewritten: the next one follows another", 4) == (finding.what, finding.place["entry"])
+    assert ("the entry was rewritten: the next one follows another", 4) == (
+        finding.what,
+        finding.place["entry"],
+    )
 
 
 @pytest.mark.parametrize("number", range(4))
@@ -329,12 +335,14 @@ def test_leaf_hashes_that_were_altered_are_named_though_the_records_stand(log: P
 
 def test_a_chain_that_is_sound_still_shows_a_run_whose_numbers_are_not(tmp_path: Path) -> None:
     """A writer that broke the rule would be seen, whatever it hashed."""
-    from postil_consumers.audit.log import Line, PartitionLog
-
     written = PartitionLog(tmp_path / "events-0", "events", 0)
     written.append([Line(event_value("r", n), n, False) for n in (1, 2, 4)], 5)
     written.close()
 
     (finding,) = verify_log(tmp_path / "events-0").findings
 
-    assert ("run_seq 4 follows 2", 2, "default/r") == (finding.what, finding.place["record"], finding.place["run"])
+    assert ("run_seq 4 follows 2", 2, "default/r") == (
+        finding.what,
+        finding.place["record"],
+        finding.place["run"],
+    )

@@ -10,11 +10,12 @@ from postil_consumers.audit import manifest
 from postil_consumers.audit.diff import Edit, edits
 from postil_consumers.audit.merkle import HASH_SIZE, Tree, leaf_hash, leaf_hashes
 from postil_consumers.audit.recovery import batch_digest
-from postil_consumers.audit.sequence import SequenceCheck
+from postil_consumers.audit.sequence import Name, SequenceCheck
 from postil_consumers.contract import locate
 from postil_consumers.findings import Findings
 
-Observer: TypeAlias = Callable[[int, Sequence[bytes], Sequence[bytes]], object]
+Observer: TypeAlias = Callable[[int, Sequence[Name | None], Sequence[bytes]], object]
+"""Told of each sound batch: the number of its first record, who the records are (None: dead letters), leaf hashes."""
 
 _WHAT = {
     "altered": "the record was altered",
@@ -92,8 +93,7 @@ class SegmentCheck:
                 self._note(
                     "leaves", "the leaf hashes were altered", commit.first, commit.begin, until=commit.size
                 )
-            observe(commit.first, records, found)
-            sequence.see(self._name, commit.first, records)
+            observe(commit.first, sequence.see(self._name, commit.first, records), found)
             self._grow(found, commit)
         else:
             self._sound = False

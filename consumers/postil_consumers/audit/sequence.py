@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from postil_consumers.audit.records import is_dead_letter
 from postil_consumers.contract import locate, locate_slowly
 from postil_consumers.findings import Findings
+
+Name: TypeAlias = tuple[str, int, str]
+"""Run, run_seq and event id of a record."""
 
 
 class SequenceCheck:
@@ -19,23 +23,25 @@ class SequenceCheck:
         self.trusted = True
         """False after damage: then a gap in a run is a consequence, and is not listed a second time."""
 
-    def see(self, segment: str, first: int, records: Sequence[bytes]) -> None:
-        """Take the next records of the log, the first of which has that number."""
+    def see(self, segment: str, first: int, records: Sequence[bytes]) -> list[Name | None]:
+        """Take the next records of the log, the first of which has that number; answer who each is."""
         last = self._last
+        names: list[Name | None] = []
         for number, record in enumerate(records, first):
             found = locate(record)
-            if found is None:
-                if is_dead_letter(record):
-                    continue
+            if found is None and not is_dead_letter(record):
                 found = locate_slowly(record)
                 if found is None:
                     self._note("the record is neither an event nor a dead letter", segment, number)
-                    continue
+            names.append(found)
+            if found is None:
+                continue
             run, run_seq, _ = found
             before = last.get(run, 0)
             if run_seq != before + 1 and self.trusted:
                 self._note(f"run_seq {run_seq} follows {before}", segment, number, run)
             last[run] = run_seq
+        return names
 
     def _note(self, what: str, segment: str, record: int, run: str | None = None) -> None:
         self._findings.add("run_seq", what, log=self._log, segment=segment, record=record, run=run)

@@ -51,6 +51,8 @@ def logs_in(audit_dir: Path) -> list[Path]:
         if (audit_dir / MANIFEST).exists() or any(audit_dir.glob("0*.ndjson")):
             return [audit_dir]
         found = [path for path in audit_dir.iterdir() if path.is_dir() and _is_log(path)]
+    except FileNotFoundError:
+        found = []
     except OSError as error:
         raise unreadable(audit_dir, error) from error
     if not found:
@@ -73,12 +75,12 @@ def size_of(directory: Path) -> int:
 def verify_log(
     directory: Path,
     *,
-    observe: Observer = lambda _number, _records, _leaves: None,
+    observe: Observer = lambda _first, _names, _leaves: None,
     advance: Callable[[int], object] = lambda _: None,
 ) -> LogReport:
     """Check one log.
 
-    `observe` is given each sound batch: the number of its first record, its records, their leaf hashes.
+    `observe`: see `Observer`.
     `advance` is told the bytes read. Raises `AuditLogUnreadable` where files cannot be read.
     """
     try:

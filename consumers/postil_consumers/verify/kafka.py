@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from hashlib import sha256
 from types import TracebackType
 from typing import Self
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
+from postil_consumers.audit.merkle import leaf_hash
 from postil_consumers.contract import identify
 from postil_consumers.errors import Transient, Unparseable
 from postil_consumers.kafka import translated
 from postil_consumers.verify.sqlite import DIGEST_SIZE
 
-_TIMEOUT = 10.0
+_TIMEOUT = 5.0
 _SILENCE = 30.0
 _CHUNK = 2_000
 
@@ -112,6 +112,6 @@ class TopicReader:
                 except Unparseable as unparseable:
                     strangers.append((number, offset, unparseable.what))
                 else:
-                    digest = sha256(event.value).digest()[:DIGEST_SIZE]
+                    digest = leaf_hash(event.value)[:DIGEST_SIZE]
                     events.append((event.run, event.run_seq, digest, number, offset))
             yield events, strangers

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from hashlib import sha256
 from typing import Any, LiteralString
 
 import psycopg
 
+from postil_consumers.audit.merkle import leaf_hash
 from postil_consumers.findings import LIMIT, Findings
 from postil_consumers.postgres import translated
 from postil_consumers.verify.sqlite import DIGEST_SIZE
@@ -59,7 +59,7 @@ order by 1, 2, 3
 _PARKED = "select tenant, run_id, run_seq, reason from postil.parked_run order by tenant, run_id"
 
 _AGAIN = """
-select wanted.run, wanted.run_seq, sha256(convert_to(postil.envelope(e), 'UTF8'))
+select wanted.run, wanted.run_seq, sha256('\\x00'::bytea || convert_to(postil.envelope(e), 'UTF8'))
 from unnest(%s::text[], %s::text[], %s::text[], %s::bigint[]) as wanted (run, tenant, run_id, run_seq)
 join postil.event e on e.tenant = wanted.tenant and e.run_id = wanted.run_id and e.run_seq = wanted.run_seq
 """
@@ -80,13 +80,13 @@ class Snapshot:
         return row
 
     def walk(self) -> Iterator[list[tuple[str, int, bytes, bool]]]:
-        """Every event by position, in pages: run, run_seq, digest of its bytes, whether the relay passed it."""
+        """Every event by position, in pages: run, run_seq, digest of its bytes, and whether the relay passed it."""
         with self._connection.cursor(name="postil_verify") as cursor:
             cursor.itersize = _PAGE
             cursor.execute(_EVENTS)
             while rows := cursor.fetchmany(_PAGE):
                 yield [
-                    (f"{tenant}/{run}", run_seq, sha256(value.encode()).digest()[:DIGEST_SIZE], published)
+                    (f"{tenant}/{run}", run_seq, leaf_hash(value.encode())[:DIGEST_SIZE], published)
                     for tenant, run, run_seq, value, published in rows
                 ]
 

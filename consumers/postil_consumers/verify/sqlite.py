@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
 DIGEST_SIZE = 16
-"""Bytes of each SHA-256 that are kept: 128 bits, which nobody can make collide with a given event."""
+"""Bytes of each leaf hash (RFC 6962) that are kept: 128 bits, which nobody can make collide with a given event."""
 
 Copy: TypeAlias = Literal["message", "record"]
 """A table of copies: messages in Kafka (place: partition, offset), records of the audit log (place: log, record)."""
@@ -134,6 +134,12 @@ class Ledger:
         yield from self._db.execute(f"""
             select r.name, min(c.place), max(c.place) from {copy} c join run r on r.id = c.run
             group by c.run having min(c.place) <> max(c.place) order by c.run""")  # noqa: S608
+
+    def awaited_count(self) -> int:
+        """How many events may still come to Kafka: not passed by the relay, and none after them of their run there."""
+        return self._number("""
+            select count(*) from event e where not e.published
+            and not exists (select 1 from message m where m.run = e.run and m.run_seq >= e.run_seq)""")
 
     def is_published(self, row: Row) -> bool:
         """Whether the relay says it passed the event, or a later one of its run is in Kafka."""

@@ -5,16 +5,14 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import TypeAlias
 
 from postil.settings import Settings
-from postil_consumers.audit.records import is_dead_letter
 from postil_consumers.audit.recovery import last_commit
+from postil_consumers.audit.sequence import Name
 from postil_consumers.audit.sink import log_directory
 from postil_consumers.audit.verifier import logs_in, size_of, verify_log
-from postil_consumers.contract import locate, locate_slowly
 from postil_consumers.verify.comparison import Comparison
 from postil_consumers.verify.kafka import TopicReader
 from postil_consumers.verify.postgres import Snapshot, look_again, snapshot
@@ -81,7 +79,7 @@ class _Reading:
                 for partition, offset, why in strangers:
                     what = f"the message is no event of Postil: {why}"
                     self.report.notes.add("stranger", what, copy="kafka", partition=partition, offset=offset)
-            if not self._ledger.missing_count("message") or time.monotonic() >= deadline:
+            if not self._ledger.awaited_count() or time.monotonic() >= deadline:
                 return
             time.sleep(_POLL_SECONDS)
 
@@ -105,7 +103,7 @@ class _Reading:
             number = len(report.logs)
             found = verify_log(
                 log,
-                observe=self._taker(number) if ours else lambda _first, _records, _leaves: None,
+                observe=self._taker(number) if ours else lambda _first, _names, _leaves: None,
                 advance=lambda read: self._step("audit log", total, read),
             )
             report.logs.append(found)
@@ -117,13 +115,15 @@ class _Reading:
                     "dead letters", f"{found.dead_letters:,} dead letters are recorded", log=log.name
                 )
 
-    def _taker(self, log: int) -> Callable[[int, Sequence[bytes], Sequence[bytes]], None]:
-        def take(first: int, records: Sequence[bytes], _leaves: Sequence[bytes]) -> None:
-            rows: list[tuple[str, int, bytes, int, int]] = []
-            for number, record in enumerate(records, first):
-                found = locate(record) or (None if is_dead_letter(record) else locate_slowly(record))
-                if found:
-                    rows.append((found[0], found[1], sha256(record).digest()[:DIGEST_SIZE], log, number))
-            self._ledger.add_copies("record", rows)
+    def _taker(self, log: int) -> Callable[[int, Sequence[Name | None], Sequence[bytes]], None]:
+        def take(first: int, names: Sequence[Name | None], leaves: Sequence[bytes]) -> None:
+            self._ledger.add_copies(
+                "record",
+                [
+                    (name[0], name[1], leaf[:DIGEST_SIZE], log, number)
+                    for number, (name, leaf) in enumerate(zip(names, leaves, strict=True), first)
+                    if name
+                ],
+            )
 
         return take
