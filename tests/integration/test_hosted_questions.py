@@ -1,0 +1,141 @@
+"""A hosted run asks, waits, and goes on with the answer."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from postil import AsyncPostil, Postil, errors, user
+
+ACCEPT = {"outcome": "accept", "note": "fine"}
+
+
+def pending(record: Any, run_id: str) -> str:
+    """The id of the question a run waits on, once there is one; the test's own timeout is the deadline."""
+    while not (
+        found := record.sql(
+            "select id from postil.interaction where run_id = %s and status = 'pending'", run_id
+        )
+    ):
+        pass
+    return str(found[0][0])
+
+
+def meanwhile(work: Callable[[], object]) -> threading.Thread:
+    """Somebody else does this while the run waits."""
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread
+
+
+def test_the_answer_comes_back_and_the_run_goes_on(postil: Postil, record: Any) -> None:
+    with postil.run("r") as run:
+        somebody = meanwhile(
+            lambda: postil.resolve_interaction(run.id, pending(record, run.id), ACCEPT, actor=user("ada"))
+        )
+        assert run.ask("Refund 42 EUR?", to="finance") == ACCEPT
+        somebody.join()
+        assert record.status(run.id) == "running"
+    assert [type_ for type_ in record.types(run.id) if not type_.startswith("annotation")] == [
+        "run:created", "interaction:created", "run:suspended", "interaction:resolved", "run:resumed", "run:completed"
+    ]  # fmt: skip
+
+
+async def test_the_answer_comes_back_in_the_async_form(
+    async_postil: AsyncPostil, postil: Postil, record: Any
+) -> None:
+    async with async_postil.run("r") as run:
+        asking = asyncio.create_task(run.ask("How many?", kind="question"))
+        question = await asyncio.to_thread(pending, record, run.id)
+        await async_postil.resolve_interaction(run.id, question, 42)
+        assert await asking == 42
+
+
+def test_a_withdrawn_question_ends_the_wait_and_not_the_run(postil: Postil, record: Any) -> None:
+    with postil.run("r") as run:
+        somebody = meanwhile(lambda: postil.cancel_interaction(run.id, pending(record, run.id)))
+        with pytest.raises(errors.InteractionEnded, match="withdrawn"):
+            run.ask("?")
+        somebody.join()
+        assert record.status(run.id) == "running"
+    assert record.status(run.id) == "completed"
+
+
+def test_an_unhandled_withdrawal_fails_the_run(postil: Postil, record: Any) -> None:
+    def work() -> None:
+        with postil.run("r") as run:
+            seen.append(run.id)
+            somebodies.append(meanwhile(lambda: postil.cancel_interaction(run.id, pending(record, run.id))))
+            run.ask("?")
+
+    seen: list[str] = []
+    somebodies: list[threading.Thread] = []
+    with pytest.raises(errors.InteractionEnded):
+        work()
+    somebodies[0].join()
+    assert record.status(seen[0]) == "failed"
+
+
+@pytest.mark.parametrize(
+    ("end", "error", "status"),
+    [
+        (lambda postil, run_id: postil.cancel_run(run_id), errors.RunCancelled, "cancelled"),
+        (lambda postil, run_id: postil.finish_run(run_id, failed=True), errors.RunFinished, "failed"),
+    ],
+)
+def test_a_run_that_ends_while_it_waits_says_so(
+    postil: Postil, record: Any, end: Callable[[Postil, str], object], error: type[Exception], status: str
+) -> None:
+    def work() -> None:
+        with postil.run("r") as run:
+            seen.append(run.id)
+
+            def others() -> None:
+                pending(record, run.id)
+                end(postil, run.id)
+
+            somebodies.append(meanwhile(others))
+            run.ask("?")
+
+    seen: list[str] = []
+    somebodies: list[threading.Thread] = []
+    with pytest.raises(error):
+        work()
+    somebodies[0].join()
+    assert record.status(seen[0]) == status
+    assert record.types(seen[0]).count(f"run:{status}") == 1
+
+
+def test_after_its_time_a_question_is_withdrawn(postil: Postil, record: Any) -> None:
+    with postil.run("r") as run:
+        with pytest.raises(TimeoutError, match="within 0 s"):
+            run.ask("Is anybody there?", timeout=0)
+        assert record.one("select status from postil.interaction where run_id = %s", run.id) == "cancelled"
+        assert record.status(run.id) == "running"
+
+
+def test_an_answer_that_was_given_before_the_wait_is_taken(postil: Postil) -> None:
+    with postil.run("r") as run:
+        postil.ask(run.id, "?", interaction_id="i")
+        postil.resolve_interaction(run.id, "i", ACCEPT)
+        assert run.ask("?", interaction_id="i", timeout=0) == ACCEPT
+
+
+async def test_an_interrupted_wait_cancels_run_and_question(async_postil: AsyncPostil, record: Any) -> None:
+    async def work() -> None:
+        async with async_postil.run("r") as run:
+            begun.set_result(run.id)
+            await run.ask("?")
+
+    begun: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    task = asyncio.create_task(work())
+    run_id = await begun
+    await asyncio.to_thread(pending, record, run_id)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert record.types(run_id)[-2:] == ["interaction:cancelled", "run:cancelled"]

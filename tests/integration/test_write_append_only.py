@@ -1,0 +1,88 @@
+"""What is recorded stays: the database itself refuses to change it, whoever asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from postil import Postil
+
+
+@pytest.fixture
+def superuser(write_url: str, postil: Postil, run: str) -> Iterator[psycopg.Connection[Any]]:
+    postil.annotate(run, {"a": 1})
+    with psycopg.connect(write_url, autocommit=True) as connection:
+        assert connection.execute("show is_superuser").fetchone() == ("on",)
+        yield connection
+
+
+CHANGES = [
+    f"{change} {table} {rest}"
+    for table in ("postil.event", "postil.event_000000", "postil.annotation")
+    for change, rest in (("update", "set attempt = 9"), ("delete from", ""), ("truncate", ""))
+] + ["delete from postil.run", "truncate postil.run cascade", "truncate postil.event, postil.annotation"]
+
+
+@pytest.mark.parametrize("role", ["origin", "replica"])
+@pytest.mark.parametrize("change", CHANGES)
+def test_even_the_superuser_is_refused(
+    superuser: psycopg.Connection[Any], record: Any, change: str, role: str
+) -> None:
+    before = record.traces()
+    superuser.execute(f"set session_replication_role = {role}")  # type: ignore[arg-type]
+    with pytest.raises(psycopg.Error) as refused:
+        superuser.execute(change)  # type: ignore[arg-type]
+    assert refused.value.sqlstate == "PS018"
+    assert "append-only" in str(refused.value.diag.message_primary)
+    assert "new annotation" in str(refused.value.diag.message_hint)
+    assert record.traces() == before
+
+
+def test_every_partition_there_is_and_will_be_refuses(
+    superuser: psycopg.Connection[Any], record: Any
+) -> None:
+    superuser.execute("select postil.extend_log(12)")
+    unguarded = record.sql(
+        """
+        select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
+         where i.inhparent = 'postil.event'::regclass
+           and (select count(*) from pg_trigger t where t.tgrelid = c.oid and t.tgenabled = 'A'
+                 and t.tgname in ('append_only', 'append_only_truncate')) <> 2
+        """
+    )
+    assert unguarded == []
+
+
+def test_positions_are_drawn_one_by_one(record: Any) -> None:
+    """With a larger cache a later writer could draw a smaller number, and the log's order would be another."""
+    assert (
+        record.one(
+            "select cache_size from pg_sequences where schemaname = 'postil' and sequencename = 'event_position'"
+        )
+        == 1
+    )
+
+
+def test_the_public_has_no_rights(record: Any) -> None:
+    assert record.one("select has_schema_privilege('public', 'postil', 'usage')") is False
+    rights = record.sql(
+        """
+        select c.relname, p.privilege from pg_class c, unnest('{select,insert,update,delete,truncate}'::text[]) p(privilege)
+         where c.relnamespace = 'postil'::regnamespace and c.relkind in ('r', 'p', 'v')
+           and has_table_privilege('public', c.oid, p.privilege)
+        """
+    )
+    assert rights == []
+
+
+def test_a_run_seq_is_never_given_twice(superuser: psycopg.Connection[Any], run: str) -> None:
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        superuser.execute(
+            "insert into postil.event (lane, tenant, run_id, run_seq, type, subject, attempt, root_run, recorded_at, data)"
+            " select lane, tenant, run_id, run_seq, type, subject, attempt, root_run, recorded_at, data"
+            " from postil.event where run_id = %s",
+            [run],
+        )
