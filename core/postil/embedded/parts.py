@@ -113,6 +113,6 @@ def programs(logs: Path, environment: Callable[[], Mapping[str, str]]) -> dict[s
             "audit", "audit log", ["consume", "audit"], ["postil_consumers", "confluent_kafka", "orjson"]
         ),
         "serve": program(
-            "serve", "dashboard", ["serve"], ["postil_consumers", "fastapi", "uvicorn", "sse_starlette"]
+            "serve", "dashboard", ["serve"], ["postil_consumers", "fastapi", "uvicorn"]
         ),
     }
