@@ -99,6 +99,9 @@ class Machine:
         """A `Fetch` is answered: `rows` in the order of the log; once they are settled the chain is at `then`."""
         self._fetching = False
         self.tail = then
+        if self.parked:
+            # Now, not when they are sent: what is read of an unparked run after this contains them.
+            rows = [row for row in rows if row[1] not in self.parked]
         if rows:
             self._append(rows, then)
         elif self._batches:
@@ -253,16 +256,13 @@ class Machine:
             batch = self._unsent.popleft()
             batch.sent = True
             rows = batch.rows
-            if self._recoveries or self.parked or batch.largest > self.limits.large:
+            if self._recoveries or batch.largest > self.limits.large:
                 rows = self._sendable(batch)
             if rows:
                 out.append(self._send(batch, rows))
         return out + (self._settle() if self._batches and self._batches[0].settled else [])
 
     def _sendable(self, batch: Batch) -> list[Row]:
-        replayed = self._replay is not None and self._replay.batch == batch.id
-        if self.parked and not replayed:
-            batch.rows = [row for row in batch.rows if row[1] not in self.parked]
         rows: list[Row] = []
         for row in batch.rows:
             recovery = self._recoveries.get(row[1])
