@@ -45,7 +45,8 @@ def refusals() -> str:
     head = (
         "# Errors\n\n"
         "The write functions raise these SQLSTATEs, with the offending field's path in DETAIL and advice in HINT; "
-        "Python raises the class of the same name. After any of them the transaction must be rolled back; nothing of it was stored.\n\n"
+        "Python raises the class of the same name. "
+        "After any of them the transaction must be rolled back; nothing of it was stored.\n\n"
         "| SQLSTATE | class | what happened | what to do |\n|---|---|---|---|\n"
     )
     return NOTE + head + "\n".join(rows) + "\n"
@@ -74,10 +75,8 @@ def _describe(command: Any, path: str, parts: list[str]) -> None:
 
 
 def _parameter(parameter: Any) -> str:
-    if parameter.param_type_name == "argument":
-        shown = parameter.metavar or parameter.name.upper()
-    else:
-        shown = ", ".join(parameter.opts)
+    argument = parameter.param_type_name == "argument"
+    shown = parameter.metavar or parameter.name.upper() if argument else ", ".join(parameter.opts)
     shown = shown.replace("|", " or ")
     return f"| `{shown}` | {(getattr(parameter, 'help', '') or '').replace('|', '/')} |"
 

@@ -112,7 +112,5 @@ def programs(logs: Path, environment: Callable[[], Mapping[str, str]]) -> dict[s
         "audit": program(
             "audit", "audit log", ["consume", "audit"], ["postil_consumers", "confluent_kafka", "orjson"]
         ),
-        "serve": program(
-            "serve", "dashboard", ["serve"], ["postil_consumers", "fastapi", "uvicorn"]
-        ),
+        "serve": program("serve", "dashboard", ["serve"], ["postil_consumers", "fastapi", "uvicorn"]),
     }
