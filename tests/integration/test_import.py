@@ -259,6 +259,8 @@ def test_the_command_exits_1_where_a_file_was_bad_and_2_where_it_could_not_read_
     code, answer, said = run(str(tmp_path), str(tmp_path / "none.xes"), good, "--database-url", database_url)
     assert code == 2
     assert "2 unchanged" in answer
+    assert "This is a directory" in said
+    assert "There is no such file" in said
 
 
 @pytest.mark.parametrize("given", [["--timezone", "Mars/Base"], ["--name", "a\nb"], ["--name", ""]])

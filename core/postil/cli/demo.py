@@ -43,9 +43,15 @@ def demo(
     import signal
 
     from postil import Postil
-    from postil.demo import review
-    from postil.errors import PostilError, RunCancelled
+    from postil.errors import ConfigurationError, PostilError, RunCancelled
     from postil.settings import load_settings
+
+    try:
+        from postil.demo import review
+    except ModuleNotFoundError as missing:
+        raise ConfigurationError(
+            f"The demonstration needs {missing.name}.", advice="pip install 'postil[import]'"
+        ) from None
 
     settings = load_settings(database_url=database_url, tenant=tenant)
     postil = Postil(settings.require_database_url(), tenant=settings.tenant)

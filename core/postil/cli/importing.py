@@ -47,10 +47,16 @@ def import_(
     A second import of the same file changes nothing. A case that is wrong is named and left out, the others go in.
     Exit 0: all of it is in. 1: something in a file was bad. 2: a file could not be read, or there is no database.
     """
-    from postil.errors import PostilError
-    from postil.importing import import_file
-    from postil.importing.writer import Writer
+    from postil.errors import ConfigurationError, PostilError
     from postil.settings import load_settings
+
+    try:
+        from postil.importing import import_file
+        from postil.importing.writer import Writer
+    except ModuleNotFoundError as missing:
+        raise ConfigurationError(
+            f"Importing needs {missing.name}.", advice="pip install 'postil[import]'"
+        ) from None
 
     options = _options(name, timezone)
     settings = load_settings(database_url=database_url, tenant=tenant)
@@ -65,6 +71,8 @@ def import_(
                 reports.append(import_file(file, writer, options, on_start=start, on_progress=advance))
         except PostilError as error:
             stopped = error
+        except KeyboardInterrupt:
+            stopped = PostilError("Interrupted.", advice="")
         finally:
             writer.close()
     code = max([report.exit_code for report in reports] + [stopped.exit_code if stopped else 0])

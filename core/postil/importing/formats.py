@@ -34,11 +34,15 @@ FORMATS = (
     Format("traj", (".traj", ".traj.gz"), traj.read, "steps", log_name="traj"),
 )
 
+SUFFIXES = tuple(suffix for found in FORMATS for suffix in found.suffixes)
+"""The endings of the names of files that can be imported."""
+
 
 def format_of(path: Path) -> Format:
     """The format of a file, by the end of its name. Raises `InputUnreadable` where it is none of ours."""
     for found in FORMATS:
         if path.name.lower().endswith(found.suffixes):
             return found
-    known = ", ".join(suffix for found in FORMATS for suffix in found.suffixes)
-    raise InputUnreadable(path, "The format cannot be told from the file's name.", advice=f"Name it {known}.")
+    raise InputUnreadable(
+        path, "The format cannot be told from the file's name.", advice=f"Name it {', '.join(SUFFIXES)}."
+    )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from postil.errors import IdempotencyConflict, PostilError, WriteRefused
 from postil.importing.errors import BadCase, InputUnreadable, MalformedInput, shown
-from postil.importing.formats import Format, format_of
+from postil.importing.formats import SUFFIXES, Format, format_of
 from postil.importing.histories import Options, Parsed
 from postil.importing.report import FileReport
 from postil.importing.source import Source
@@ -38,9 +38,9 @@ def import_file(
     report = FileReport(file=shown(path))
     began = time.monotonic()
     try:
-        chosen = format_of(path)
-        report.format, report.records_called = chosen.name, chosen.records
-        with Source(path, chosen.suffixes) as source:
+        with Source(path, SUFFIXES) as source:
+            chosen = format_of(path)
+            report.format, report.records_called = chosen.name, chosen.records
             on_start(source.size)
             _Load(source, chosen, options or Options(), writer, report, on_progress).run()
         report.complete = True

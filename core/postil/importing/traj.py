@@ -19,6 +19,7 @@ from postil.importing.names import run_id, within
 from postil.importing.source import Source
 from postil.jsontext import MAX_DEPTH, encode
 
+WHOLE = "the JSON"
 FILE_BYTES = 64 * 1024 * 1024
 TIMES = "Not in the file: each time is that of the import; order and durations are the original ones."
 # Prompts and replies repeat the steps, and can be many times their size.
@@ -69,7 +70,7 @@ def _load(source: Source) -> dict[str, Any]:
 
     try:
         document = json.loads(data.decode("utf-8-sig"), parse_constant=refuse)
-        encode(document, "the JSON")
+        encode(document, WHOLE)
     except UnicodeDecodeError as error:
         raise MalformedInput(
             source.path,
@@ -92,13 +93,15 @@ def _load(source: Source) -> dict[str, Any]:
             advice=f"A trajectory nests {MAX_DEPTH} levels at most.",
         ) from None
     except InvalidInput as error:  # NUL, a lone surrogate, too deep
+        place = error.field or WHOLE
         raise MalformedInput(
-            source.path, error.field or "the JSON", error.what, advice="Correct it there and import again."
+            source.path,
+            place.removeprefix(f"{WHOLE}."),
+            error.what.replace(place, "It", 1),
+            advice="Correct it there and import again.",
         ) from None
     except ValueError as error:  # a constant that is not JSON, or an integer of thousands of digits
-        raise MalformedInput(
-            source.path, "the JSON", f"{error}.", advice="Correct it and import again."
-        ) from None
+        raise MalformedInput(source.path, WHOLE, f"{error}.", advice="Correct it and import again.") from None
     if not _is_object(document):
         raise MalformedInput(
             source.path,
