@@ -27,7 +27,7 @@ PACKAGES = {
     "relay": ("confluent_kafka", "structlog", "tenacity"),
     "consumers": ("confluent_kafka", "orjson", "structlog"),
     "server": ("fastapi", "uvicorn"),
-    "import": ("lxml",),
+    "import": ("tenacity",),
 }
 
 
