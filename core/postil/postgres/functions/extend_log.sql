@@ -15,9 +15,10 @@ begin
     for n in current_partition .. current_partition + ahead - 1 loop
         name := format('event_%s', lpad(n::text, 6, '0'));
         if to_regclass('postil.' || name) is null then
-            -- One at a time: two relays extending at once would collide on the name.
+            -- One at a time: two relays extending at once would collide on the name. Afterwards the catalogue is asked,
+            -- because to_regclass remembers that there was no such table, and an advisory lock does not make it forget.
             perform pg_advisory_xact_lock(x'706f7374696c01'::bigint);
-            if to_regclass('postil.' || name) is null then
+            if not exists (select from pg_class c where c.relnamespace = 'postil'::regnamespace and c.relname = name) then
                 execute format('create table postil.%I (like postil.event including defaults including constraints)', name);
                 execute format('create unique index on postil.%I (tenant, run_id, run_seq)', name);
                 execute format('create trigger append_only_truncate before truncate on postil.%I
