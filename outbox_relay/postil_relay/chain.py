@@ -103,3 +103,19 @@ class Replace:
 
 
 Command: TypeAlias = Fetch | Replay | Send | Save | Park | Unpark | Pause | Stalled | Replace
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds in bytes, rows and seconds."""
+
+    bytes: int = 32 << 20  # of values fetched and not yet settled
+    rows: int = 50_000
+    large: int = (
+        900_000  # a value beyond it may be refused by size: it is tried alone, before what follows it
+    )
+    save_every: float = 0.5
+    backoff: float = 0.1  # doubled with each failure of the same run, up to `pause`
+    pause: float = 5.0  # after a refusal by the topic
+    stalled_after: float = 10.0
+    replaced_after: float = 120.0

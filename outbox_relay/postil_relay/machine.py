@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from postil_relay.chain import (
     Command,
     Cursor,
     Fetch,
+    Limits,
     Park,
     Pause,
     Replace,
@@ -28,25 +28,9 @@ from postil_relay.chain import (
     Unpark,
     Verdict,
 )
-from postil_relay.recovery import Batch, Comeback, Recovery, Stage
+from postil_relay.recovery import Batch, Batches, Comeback, Recovery, Stage
 
 Commands = list[Command]
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Bounds in bytes, rows and seconds."""
-
-    bytes: int = 32 << 20  # of values fetched and not yet settled
-    rows: int = 50_000
-    large: int = (
-        900_000  # a value beyond it may be refused by size: it is tried alone, before what follows it
-    )
-    save_every: float = 0.5
-    backoff: float = 0.1  # doubled with each failure of the same run, up to `pause`
-    pause: float = 5.0  # after a refusal by the topic
-    stalled_after: float = 10.0
-    replaced_after: float = 120.0
 
 
 class Machine:
@@ -62,11 +46,8 @@ class Machine:
         self.acknowledged = 0  # messages, since the start
         self.paused = False
         self._now = 0.0
-        self._batches: deque[Batch] = deque()
+        self._batches = Batches()
         self._unsent: deque[Batch] = deque()
-        self._next_id = 0
-        self._size = 0
-        self._rows = 0
         self._recoveries: dict[bytes, Recovery] = {}
         self._trial: Recovery | None = None
         self._last_sent = -1
@@ -105,7 +86,7 @@ class Machine:
         if rows:
             self._append(rows, then)
         elif self._batches:
-            self._batches[-1].then = then
+            self._batches.newest.then = then
         else:
             self.acked = then  # nothing to publish: remembered, but not worth a write
         # The next page is asked for first, so that Postgres works on it while this one is produced.
@@ -113,7 +94,7 @@ class Machine:
 
     def on_ack(self, batch: int, count: int) -> Commands:
         """Kafka has `count` more messages of `batch`, durably."""
-        found = self._batch(batch)
+        found = self._batches.get(batch)
         found.in_flight -= count
         self.in_flight -= count
         self.acknowledged += count
@@ -126,7 +107,7 @@ class Machine:
 
     def on_nack(self, batch: int, row: Row, verdict: Verdict, reason: str) -> Commands:
         """Kafka refused one message of `batch`."""
-        found = self._batch(batch)
+        found = self._batches.get(batch)
         found.in_flight -= 1
         self.in_flight -= 1
         self._moved_at = self._now
@@ -183,7 +164,7 @@ class Machine:
         self._replay.waiting = False
         if rows:
             # It moves no cursor: the chain is where it was.
-            batch = self._append(rows, self._batches[-1].then if self._batches else self.tail)
+            batch = self._append(rows, self._batches.newest.then if self._batches else self.tail)
             self._replay.batch, self._replay.run_seq = batch.id, rows[-1][2]
         return self._dispatch() + self._come_back()
 
@@ -213,7 +194,7 @@ class Machine:
         self._unsent.clear()
         self._recoveries.clear()
         self._trial = self._replay = None
-        self.in_flight = self._size = self._rows = 0
+        self.in_flight = 0
         self._dirty = self._saving = False
         self._draining = True
         return [Replace()]
@@ -242,7 +223,7 @@ class Machine:
     # -- decisions ---------------------------------------------------------------------------------------------------
 
     def _fetch(self) -> Commands:
-        full = self._size >= self.limits.bytes or self._rows >= self.limits.rows
+        full = self._batches.size >= self.limits.bytes or self._batches.rows >= self.limits.rows
         if self._fetching or full or self.paused or self._draining:
             return []
         self._fetching = True
@@ -260,7 +241,7 @@ class Machine:
                 rows = self._sendable(batch)
             if rows:
                 out.append(self._send(batch, rows))
-        return out + (self._settle() if self._batches and self._batches[0].settled else [])
+        return out + (self._settle() if self._batches and self._batches.oldest.settled else [])
 
     def _sendable(self, batch: Batch) -> list[Row]:
         rows: list[Row] = []
@@ -292,7 +273,7 @@ class Machine:
 
     def _recover(self) -> Commands:
         """Let blocked runs go on whose messages in flight are resolved and whose backoff is over."""
-        quiet = self._quiet_through()
+        quiet = self._batches.quiet_through
         for key in [k for k, r in self._recoveries.items() if r.stage is Stage.RESENT and r.barrier <= quiet]:
             del self._recoveries[key]
         ready = [
@@ -358,18 +339,15 @@ class Machine:
 
     def _settle(self) -> Commands:
         """Take settled batches off the front: the chain has moved."""
-        while self._batches and self._batches[0].settled:
-            batch = self._batches.popleft()
-            self._size -= batch.size
-            self._rows -= batch.count
-            self.acked = batch.then
+        while self._batches and self._batches.oldest.settled:
+            self.acked = self._batches.pop().then
             self._dirty = True
         return self._come_back() + self._fetch()
 
     def _come_back(self) -> Commands:
         """Go on with the unparked run once the last page of it is settled."""
         back = self._replay
-        if back is None or back.waiting or (self._batches and back.batch >= self._batches[0].id):
+        if back is None or back.waiting or (self._batches and back.batch >= self._batches.oldest.id):
             return []
         if back.complete:
             self._replay = None
@@ -406,26 +384,12 @@ class Machine:
     # -- bookkeeping -------------------------------------------------------------------------------------------------
 
     def _append(self, rows: list[Row], then: Cursor) -> Batch:
-        sizes = [len(row[3]) for row in rows]
-        batch = Batch(self._next_id, rows, then, len(rows), sum(sizes), max(sizes))
-        self._next_id += 1
-        self._size += batch.size
-        self._rows += len(rows)
-        self._batches.append(batch)
+        batch = self._batches.append(rows, then)
         self._unsent.append(batch)
         return batch
 
-    def _batch(self, batch: int) -> Batch:
-        return self._batches[batch - self._batches[0].id]
-
     def _retry_at(self, attempts: int) -> float:
         return self._now + min(self.limits.pause, self.limits.backoff * 2.0 ** min(attempts - 1, 16))
-
-    def _quiet_through(self) -> int:
-        for batch in self._batches:
-            if batch.in_flight:
-                return batch.id - 1
-        return self._next_id - 1
 
     def _is_held(self, batch: Batch, row: Row) -> bool:
         recovery = self._recoveries.get(row[1])

@@ -18,14 +18,27 @@ from psycopg import errors as pg
 from postil.errors import PostilError, SchemaOutdated, Unavailable
 from postil_relay import lease as leases
 from postil_relay import parking
-from postil_relay.chain import Command, Fetch, Park, Pause, Replace, Replay, Row, Save, Send, Stalled, Unpark
+from postil_relay.chain import (
+    Command,
+    Fetch,
+    Limits,
+    Park,
+    Pause,
+    Replace,
+    Replay,
+    Row,
+    Save,
+    Send,
+    Stalled,
+    Unpark,
+)
 from postil_relay.database import Database, connect, translated
 from postil_relay.errors import LeaseLost
 from postil_relay.failpoint import passing
 from postil_relay.kafka import Outlet, Topic, ensure_topic, verdict
 from postil_relay.lease import Lease
 from postil_relay.log import Log
-from postil_relay.machine import Commands, Limits, Machine
+from postil_relay.machine import Commands, Machine
 from postil_relay.policies import kafka_unreachable, postgres_unreachable
 
 log: Any = structlog.get_logger("postil.relay")

@@ -20,6 +20,7 @@ from postil_relay.chain import (
     Command,
     Cursor,
     Fetch,
+    Limits,
     Park,
     Pause,
     Replace,
@@ -31,7 +32,7 @@ from postil_relay.chain import (
     Unpark,
     Verdict,
 )
-from postil_relay.machine import Limits, Machine
+from postil_relay.machine import Machine
 
 PARTITIONS = 3
 LARGE = 100
