@@ -74,6 +74,9 @@ class _Unset:
     def __repr__(self) -> str:
         return "UNSET"
 
+    def __reduce__(self) -> str:
+        return "UNSET"  # the one there is, after pickling too
+
 
 UNSET: Final = _Unset()
 

@@ -1,0 +1,110 @@
+"""One tree of errors: each leaf has its SQLSTATE, says what to do, and survives a process pool."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import pickle
+import re
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy.exc import DataError, InterfaceError, OperationalError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
+
+import postil
+from postil import Note, errors
+from postil.postgres.failures import translated
+
+ALL = [one for one in vars(errors).values() if inspect.isclass(one) and issubclass(one, errors.PostilError)]
+REFUSALS = [one for one in ALL if issubclass(one, errors.WriteRefused)]
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_the_tree_in_the_modules_docstring_names_every_error(kind: type[errors.PostilError]) -> None:
+    assert re.search(rf"\b{kind.__name__}\b", errors.__doc__ or "")
+    assert inspect.getdoc(kind)
+
+
+def test_every_refusal_has_a_sqlstate_of_its_own_and_is_found_by_it() -> None:
+    states = [kind.sqlstate for kind in REFUSALS]
+    assert len(set(states)) == len(states)
+    for kind in REFUSALS:
+        found = errors.from_sqlstate(kind.sqlstate, "what", detail="items[0]")
+        assert (type(found), found.field, found.advice) == (kind, "items[0]", kind.default_advice)
+    assert type(errors.from_sqlstate("PS999", "from a later version")) is errors.WriteRefused
+
+
+def test_every_sqlstate_the_functions_raise_is_known() -> None:
+    functions = (Path(postil.__file__).parent / "postgres").rglob("*.sql")
+    raised = {state for file in functions for state in re.findall(r"'(PS\d{3})[|']", file.read_text())}
+    assert raised <= set(errors.BY_SQLSTATE)
+    assert {kind.sqlstate for kind in REFUSALS} - raised == {"PS000"}, "and every known one is raised"
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_an_error_survives_pickling_and_copying(kind: type[errors.PostilError]) -> None:
+    error = kind("what happened", advice="do this")
+    error.unflushed = (Note("a", 1),)
+    if isinstance(error, errors.WriteRefused):
+        error.field = "items[0]"
+    for again in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
+        assert type(again) is kind
+        assert vars(again) == vars(error)
+        assert str(again) == "what happened\n  do this"
+
+
+def test_invalid_input_is_a_value_error_too() -> None:
+    assert isinstance(errors.InvalidInput("x"), ValueError)
+
+
+class Failure(psycopg.Error):
+    """What a driver raises, with its SQLSTATE."""
+
+    def __init__(self, sqlstate: str | None) -> None:
+        super().__init__(f"failed with {sqlstate}")
+        self.sqlstate = sqlstate
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "kind"),
+    [
+        ("40001", errors.Retryable),
+        ("40P01", errors.Retryable),
+        ("55P03", errors.Retryable),
+        ("57014", errors.Retryable),
+        ("3F000", errors.SchemaOutdated),
+        ("42883", errors.SchemaOutdated),
+        ("42P01", errors.SchemaOutdated),
+        ("08006", errors.Unavailable),
+        ("57P01", errors.Unavailable),
+        ("53300", errors.Unavailable),
+        ("28P01", errors.Unavailable),
+        ("22P02", errors.InvalidInput),
+        ("22003", errors.InvalidInput),
+        ("54001", errors.InvalidInput),
+        ("42501", errors.WriteRefused),
+        ("25006", errors.WriteRefused),
+        ("25P02", errors.WriteRefused),
+        ("PS002", errors.RunCancelled),
+    ],
+)
+def test_each_failure_of_the_database_has_its_type(sqlstate: str, kind: type[errors.PostilError]) -> None:
+    found = translated(OperationalError("select", {}, Failure(sqlstate)))
+    assert type(found) is kind
+    assert found.advice
+
+
+def test_a_failure_without_sqlstate_is_told_by_its_kind() -> None:
+    for of_connection in (OperationalError, InterfaceError):
+        assert type(translated(of_connection("select", {}, Failure(None)))) is errors.Unavailable
+    for of_parameters in (DataError, ProgrammingError):
+        assert type(translated(of_parameters("select", {}, Failure(None)))) is errors.InvalidInput
+    assert type(translated(PoolExhausted("QueuePool limit"))) is errors.Unavailable
+
+
+def test_drivers_that_call_it_pgcode_are_understood() -> None:
+    cause = Exception("deadlock detected")
+    cause.pgcode = "40P01"  # type: ignore[attr-defined]
+    assert type(translated(OperationalError("select", {}, cause))) is errors.Retryable
