@@ -215,7 +215,9 @@ class KafkaSource:
 
     def lag(self, partition: Partition, next_offset: int) -> int | None:
         """From the watermark that came with the last fetch."""
-        with contextlib.suppress(KafkaException, TypeError):  # None before the first fetch, whatever the stubs say
+        with contextlib.suppress(
+            KafkaException, TypeError
+        ):  # None before the first fetch, whatever the stubs say
             marks = self._consumer.get_watermark_offsets(
                 TopicPartition(partition.topic, partition.number), cached=True
             )

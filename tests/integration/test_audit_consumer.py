@@ -51,8 +51,7 @@ def start(settings: Settings) -> Iterator[Callable[[], Consumer]]:
 
     yield begin
     for process in started:
-        process.kill()
-        process.communicate()
+        end(process)
 
 
 @pytest.fixture
@@ -64,6 +63,15 @@ def database(settings: Settings) -> Iterator[psycopg.Connection[tuple[str, int, 
 @pytest.fixture
 def producer(settings: Settings) -> Producer:
     return Producer({**settings.kafka_client(), "partitioner": "murmur2_random", "linger.ms": 0})
+
+
+def end(process: Consumer) -> None:
+    """Kill it, if it lives."""
+    process.kill()
+    process.wait()
+    for stream in (process.stdout, process.stderr):
+        if stream is not None:
+            stream.close()
 
 
 def ready(process: Consumer) -> None:
@@ -129,8 +137,7 @@ def test_killed_and_started_again_it_has_every_event_once(
         events = record(database, *(f"run-{generation}-{n}" for n in range(40)))
         publish(settings, producer, events)
         publish(settings, producer, events[-20:])  # as a relay that was killed would
-        process.kill()
-        process.communicate()
+        end(process)
     ready(start())
 
     report = verify(settings, wait=30)
@@ -171,8 +178,7 @@ def test_it_waits_for_a_topic_that_is_not_there_yet(
         stderr=subprocess.PIPE,
         text=True,
     )
-    request.addfinalizer(process.communicate)
-    request.addfinalizer(process.kill)
+    request.addfinalizer(lambda: end(process))
     assert process.stderr is not None
     assert "waiting" in process.stderr.readline()
     admin = AdminClient(later.kafka_client())

@@ -128,6 +128,23 @@ def test_a_torn_manifest_takes_the_records_it_covered_with_it_for_kafka_has_them
     assert lines_of(VALUES[:3]) == contents(directory)
 
 
+def test_a_full_segment_whose_seal_a_crash_left_out_is_sealed_by_the_next_writer(directory: Path) -> None:
+    log = open_log(directory)
+    log.append(LINES[:8], 8)
+    log.close()
+    manifest = directory / "manifest.ndjson"
+    *kept, seal = manifest.read_bytes().splitlines(keepends=True)
+    manifest.write_bytes(b"".join(kept))
+
+    log = open_log(directory)
+    assert b"".join([*kept, seal]) == manifest.read_bytes()
+    log.append(LINES[8:10], 10)
+    log.close()
+
+    assert lines_of(VALUES[:10]) == contents(directory)
+    assert [] == list(verify_log(directory).findings)
+
+
 @pytest.mark.parametrize(
     "damage", ["flip a record", "cut a record", "flip an entry", "delete an entry", "remove the manifest"]
 )

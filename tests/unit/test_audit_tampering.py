@@ -156,6 +156,16 @@ def test_a_line_that_is_inserted_is_named_by_the_record_it_stands_before(log: Pa
     assert records_named(report) <= ({place - 1, place, place + 1} if stranger in neighbours else {place})
 
 
+@pytest.mark.parametrize("more", [b"x", b"\n", event_value("forged", 1) + b"\n"])
+def test_what_is_appended_to_a_sealed_segment_is_found(log: Path, more: bytes) -> None:
+    with segments(log)[1].open("ab") as end:
+        end.write(more)
+
+    (finding,) = verify_log(log).findings
+
+    assert ("a line was inserted before this record", 2 * SEGMENT) == (finding.what, finding.place["record"])
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_two_records_that_changed_places_are_named(log: Path, seed: int) -> None:
     chance = random.Random(seed)

@@ -39,7 +39,9 @@ def consume_audit() -> None:
     try:
         # The same directory is the same member: restarted, it has its partitions back at once.
         member = sha256(f"{socket.gethostname()}:{audit_dir}".encode()).hexdigest()[:16]
-        source = KafkaSource(client, settings.kafka_topic, "postil.audit", instance=f"audit-{member}")
+        source = KafkaSource(
+            client, settings.kafka_topic, f"{settings.kafka_topic}.audit", instance=f"audit-{member}"
+        )
         run_until_stopped(
             Runner(source, sink, PostgresGaps(url), report=HealthFile(audit_dir / "health.json"))
         )

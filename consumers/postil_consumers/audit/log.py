@@ -74,7 +74,7 @@ class PartitionLog:
             # Until the segment is sealed these are a cache of what the records give: put there anew.
             _write(self._leaves, leaves, 0)
             self._leaves_end = len(leaves)
-            self._roll_back()
+            self._roll_back()  # what a crash left after the covered bytes
             _sync_directory(self.directory)
         except OSError:
             self._close_segment()

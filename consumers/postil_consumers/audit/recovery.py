@@ -1,9 +1,9 @@
-"""What a writer does before it writes: believe the manifest, cut off what it does not cover, find where to go on.
+"""What a writer does before it writes: read the manifest, and find where it ends and what it covers.
 
 A process or machine may die between any two steps. Records are durable before their manifest entry is,
 so at worst there are bytes after the last whole entry, and after the last byte that entry covers: a torn tail.
-Those are cut off; Kafka delivers them again. Anything else that disagrees is no accident of a crash:
-the writer refuses to build on it.
+The writer cuts those off; Kafka delivers them again. Anything else that disagrees is no accident of a crash:
+the writer refuses to build on it. Nothing here changes a file.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def lines(path: Path, begin: int = 0) -> Iterator[tuple[int, bytes]]:
 
 
 def recover(directory: Path, known: tuple[int, str] = (0, "")) -> State | None:
-    """Check the manifest's chain, cut off torn tails, and answer where the log stands; None for one not yet begun.
+    """Check the manifest's chain and the open segment, and answer where the log stands; None for one not yet begun.
 
     `known` is a size and the Merkle root that somebody remembers for it: `prefix_known` tells whether it is this log's.
     Raises `AuditLogDamaged` for whatever no crash explains.
@@ -83,12 +83,8 @@ def recover(directory: Path, known: tuple[int, str] = (0, "")) -> State | None:
         if any(directory.glob("*.ndjson")) and any(f.stat().st_size for f in directory.glob("0*.ndjson")):
             raise damaged(directory / MANIFEST, "there are segments, but no manifest.")
         return None
-    _cut(directory / MANIFEST, state.manifest_end)
-    segment = directory / state.segment
     if commit is not None:
-        _read_segment(segment, state, commit)
-    if segment.exists():
-        _cut(segment, state.position)
+        _read_segment(directory / state.segment, state, commit)
     return state
 
 
@@ -140,15 +136,6 @@ def _read_segment(path: Path, state: State, commit: manifest.Commit) -> None:
     if (state.size, state.tree.root().hex()) != (commit.size, commit.root):
         raise damaged(path, f"its records up to byte {state.position} are not those the manifest has.")
     state.leaves = b"".join(leaves)
-
-
-def _cut(path: Path, end: int) -> None:
-    size = path.stat().st_size
-    if size < end:
-        raise damaged(path, f"it has {size:,} bytes, the manifest covers {end:,}.")
-    if size > end:
-        with path.open("rb+") as file:
-            file.truncate(end)
 
 
 def last_commit(directory: Path) -> manifest.Commit | None:
