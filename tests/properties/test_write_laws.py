@@ -151,11 +151,9 @@ def test_the_log_tells_exactly_the_state_that_is_stored(
     writer: Postil, database_url: str, opening: list[Act], transactions: list[tuple[list[Act], str]]
 ) -> None:
     prefix = uuid.uuid4().hex[:12]
-    for act in opening:
-        act.by(writer, prefix)  # type: ignore[arg-type]
     engine = create_engine(sqlalchemy_url(database_url))
     with engine.connect() as connection:
-        for group, end in transactions:
+        for group, end in [(opening, "commit"), *transactions]:
             for act in group:
                 try:
                     with connection.begin_nested():
