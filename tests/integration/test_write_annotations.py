@@ -240,6 +240,8 @@ def test_inside_a_stage_the_key_is_the_stages_own(postil: Postil, record: Any, r
     assert done.created
     (done,) = postil.annotate(run, {"a": "two"}, stage_id="two", idempotency_key="k")
     assert not done.created
+    both = [Note("b", stage, stage_id=stage) for stage in ("one", "two")]
+    assert [one.created for one in postil.annotate(run, *both, idempotency_key="k")] == [True, True]
 
 
 def test_inside_a_stage_the_key_is_the_attempts_own_so_that_a_rerun_loses_nothing(
@@ -254,6 +256,18 @@ def test_inside_a_stage_the_key_is_the_attempts_own_so_that_a_rerun_loses_nothin
     assert inside.created
     with pytest.raises(errors.IdempotencyConflict):
         postil.annotate(run, {"b": "second"}, idempotency_key="k")
+
+
+def test_the_attempt_is_the_runs_current_one_unless_another_is_named(
+    postil: Postil, record: Any, run: str
+) -> None:
+    record.sql("update postil.run set attempt = 2 where id = %s", run)  # reruns have no verb yet
+    postil.annotate(run, Note("now", 1), Note("before", 1, attempt=1))
+    told = record.sql(
+        "select data ->> 'key', attempt, (data ->> 'attempt')::int from postil.event where run_id = %s order by run_seq",
+        run,
+    )
+    assert told[1:] == [("now", 2, 2), ("before", 1, 1)]
 
 
 def test_a_thousand_items_with_a_key_take_one_pass(postil: Postil, record: Any, run: str) -> None:

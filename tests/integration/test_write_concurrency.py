@@ -177,6 +177,52 @@ def test_a_write_waits_for_an_uncommitted_one_and_follows_it(
     assert record.keys(run) == ["first", "second"]
 
 
+@pytest.mark.parametrize(
+    ("write", "refusal"),
+    [
+        (lambda p, r: p.complete_stage(r, "s", {"lost": 1}), errors.RunCancelled),
+        (lambda p, r: p.annotate(r, {"lost": 1}, live=True), errors.RunCancelled),
+        (lambda p, r: p.start_stage(r, "t"), errors.RunCancelled),
+        (lambda p, r: p.record_tool_call(r, "t"), errors.RunCancelled),
+        (lambda p, r: p.ask(r, "?"), errors.RunCancelled),
+        (lambda p, r: p.finish_run(r), errors.RunCancelled),
+        (lambda p, r: p.resolve_interaction(r, "i", 1), errors.InteractionEnded),
+    ],
+    ids=[
+        "complete_stage",
+        "annotate live",
+        "start_stage",
+        "record_tool_call",
+        "ask",
+        "finish_run",
+        "resolve_interaction",
+    ],
+)
+def test_a_write_that_races_a_cancellation_waits_for_it_and_is_refused_wholly(
+    two: tuple[Engine, Postil],
+    postil: Postil,
+    record: Any,
+    run: str,
+    write: Callable[..., object],
+    refusal: type[Exception],
+) -> None:
+    engine, writer = two
+    postil.start_stage(run, "s")
+    postil.ask(run, "?", interaction_id="i", kind="question")
+    refused: list[BaseException] = []
+    with engine.begin() as connection:
+        writer.on(connection).cancel_run(run)
+        other = threading.Thread(target=lambda: refused.extend(at_once(lambda: write(postil, run))))
+        other.start()
+        waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like %s"
+        while record.one(waiting, "%postil.%") == 0:
+            pass  # the test's own timeout is the deadline
+    other.join()
+    assert [type(one) for one in refused] == [refusal]
+    assert record.types(run)[-1] == "run:cancelled"
+    assert record.keys(run) == []
+
+
 def test_an_exhausted_pool_is_unavailable(write_url: str, run: str) -> None:
     engine = create_engine(sqlalchemy_url(write_url), pool_size=1, max_overflow=0, pool_timeout=0.01)
     with engine.connect(), pytest.raises(errors.Unavailable, match="free"):

@@ -15,7 +15,6 @@ from postil import Actor, Approval, Convention, Decision, Note, Revision, Trigge
 from postil.errors import InvalidAnnotation, InvalidInput
 from postil.model import KEY, check_key, notes_of, regrouped, rfc3339
 
-
 NAIVE = datetime(2020, 1, 1)  # noqa: DTZ001 (that is the point)
 
 
