@@ -27,11 +27,7 @@ $(BIN)/postil: requirements.txt requirements-bootstrap.txt pyproject.toml hatch_
 	@touch $(BIN)/postil
 
 run: setup ## Start the whole pipeline with its page, and a review of FOLDER (docs) that asks for your approval
-	@$(BIN)/postil status --data $(DATA) >/dev/null 2>&1 && { echo "It runs already; \`$(BIN)/postil down --data $(DATA)\` ends it."; exit 2; } || true
-	@(until $(BIN)/postil status --data $(DATA) >/dev/null 2>&1; do sleep 1; done; \
-	    POSTIL_DATA_DIR=$(DATA) exec $(BIN)/postil demo $(FOLDER)) & demo=$$!; \
-	trap 'kill $$demo 2>/dev/null || true' EXIT; \
-	$(BIN)/postil up --data $(DATA)
+	$(BIN)/postil up --data $(DATA) --demo $(FOLDER)
 
 test: setup ## Run every test, against a real PostgreSQL and a real Kafka
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup

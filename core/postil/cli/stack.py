@@ -42,6 +42,10 @@ def up(
         str,
         typer.Option(metavar="embedded|memory", help="'memory' needs no download; nothing in it survives."),
     ] = "embedded",
+    demo: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Once all is ready, review this folder as `postil demo` does."),
+    ] = None,
 ) -> None:
     """Start PostgreSQL, Kafka, the relay, the audit log and the dashboard, all on this machine.
 
@@ -57,17 +61,18 @@ def up(
     settings = stack.settings_to_start_with(data, http_port=port)
     if (pipe := detached.reporter_of_this_process()) is not None:
         try:
-            stack.run(settings, kafka=kafka, report=pipe)
+            stack.run(settings, kafka=kafka, report=pipe, demo=demo)
         except PostilError as error:
             pipe.failed(error)
             raise
         return
     with _Terminal(stays=not detach) as terminal:
         if not detach:
-            stack.run(settings, kafka=kafka, report=terminal)
+            stack.run(settings, kafka=kafka, report=terminal, demo=demo)
             return
         given = ["--data", str(settings.data_dir.absolute()), "--kafka", kafka]
         given += [] if port is None else ["--port", str(port)]
+        given += [] if demo is None else ["--demo", str(demo.absolute())]
         detached.start(given, settings.data_dir, terminal)
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -42,8 +45,10 @@ class Reporter(Protocol):
         ...
 
 
-def run(settings: Settings, *, kafka: str, report: Reporter) -> None:
+def run(settings: Settings, *, kafka: str, report: Reporter, demo: Path | None = None) -> None:
     """Bring the stack up and keep it running until it is asked to end. `kafka`: ``embedded`` or ``memory``.
+
+    `demo`: a folder to review once all is ready, so that there is something alive to see.
 
     A part named by the settings (``POSTIL_DATABASE_URL``, ``POSTIL_KAFKA_BOOTSTRAP_SERVERS``) is used, not started.
     Raises `EmbeddedError` where it cannot be brought up.
@@ -59,6 +64,9 @@ def run(settings: Settings, *, kafka: str, report: Reporter) -> None:
             def ready() -> None:
                 report.ready(supervisor.stack)
                 _train(supervisor.stack.kafka, trainees)
+                if demo is not None:
+                    review = _review(demo, data_dir)
+                    supervisor.before_end = lambda: _end_review(review)
 
             supervisor.run(on_ready=ready)
         finally:
@@ -208,6 +216,18 @@ def _supervisor(settings: Settings, data_dir: Path, kafka: str, report: Reporter
         report=report.part,
         stopping=stopping,
     )
+
+
+def _review(folder: Path, data_dir: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-P", "-m", "postil", "demo", str(folder)]
+    return subprocess.Popen(command, env={**os.environ, "POSTIL_DATA_DIR": str(data_dir)})  # noqa: S603 (ours)
+
+
+def _end_review(review: subprocess.Popen[bytes]) -> None:
+    """Let it cancel its run while there is a database to say so to."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        review.terminate()
+        review.wait(5)
 
 
 def _train(kafka: str, trainees: list[EmbeddedKafka]) -> None:

@@ -62,6 +62,7 @@ class Supervisor:
 
     Servers start side by side. The programs start as soon as the addresses of all servers are known
     and those in `awaited` are prepared. `settings` says how to connect to them all; `report` is told of every change.
+    `before_end` is called when all is to end, while everything still runs.
     """
 
     data_dir: Path
@@ -73,6 +74,7 @@ class Supervisor:
     awaited: Sequence[str] = ("postgres",)
     timeout: float = 90.0
     stopping: threading.Event = field(default_factory=threading.Event)
+    before_end: Callable[[], None] = lambda: None
     _watched: dict[str, _Watched] = field(default_factory=dict[str, _Watched])
     _starting: list[threading.Thread] = field(default_factory=list[threading.Thread])
     _failures: list[Exception] = field(default_factory=list[Exception])
@@ -245,6 +247,7 @@ class Supervisor:
     def _stop(self) -> None:
         """Readers first, then the relay, which drains into Kafka, then the servers."""
         self.stopping.set()
+        self.before_end()
         for program in reversed(list(self.programs.values())):
             program.stop()
         for server in reversed(list(self.servers.values())):
