@@ -22,7 +22,7 @@ $(BIN)/postil: requirements.txt requirements-bootstrap.txt pyproject.toml hatch_
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || \
 	    { echo "This Python cannot make a virtual environment (on Debian: apt-get install python3-venv)."; exit 2; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bootstrap.txt
-	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.txt
+	$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --reinstall-package postil -e .
 	@touch $(BIN)/postil
 

@@ -114,6 +114,10 @@ class KafkaSource:
         if error is not None:
             raise translated(error, f"looking for topic {self._topic}")
         self._topic_id = topic_id(self._client, self._topic)
+        # A broker that was just started is still loading its groups. Asked to join meanwhile, librdkafka waits two seconds
+        # before it asks again; asked for offsets, it asks again at once.
+        with contextlib.suppress(KafkaException):
+            self._consumer.committed([TopicPartition(self._topic, 0)], timeout=_JOIN_TIMEOUT)
 
         def on_assign(consumer: Consumer, found: list[TopicPartition]) -> None:
             consumer.incremental_assign(found)
