@@ -69,7 +69,9 @@ def postil(pipeline: Settings) -> Iterator[Postil]:
     postil.close()
 
 
-@pytest.fixture(scope="session")
+# For this module's tests only: Playwright's event loop runs in the main thread for as long as it is open,
+# and no asyncio test could run beside it.
+@pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)

@@ -23,6 +23,9 @@ from postil.settings import load_settings
 
 PATIENCE = 90.0
 
+# One stack is used by one test after the other.
+pytestmark = pytest.mark.xdist_group("stack")
+
 
 def environment(**more: str) -> dict[str, str]:
     own = {name: value for name, value in os.environ.items() if not name.startswith("POSTIL_")}
@@ -169,6 +172,7 @@ def test_programs_that_outlive_their_supervisor_are_ended_by_down(stack: Stack) 
 
 
 def test_down_where_nothing_runs_says_so(stack: Stack) -> None:
+    stack.down()  # whatever the tests before this one left
     ended = stack.down()
     assert (ended.returncode, "nothing runs" in ended.stdout) == (0, True)
 
