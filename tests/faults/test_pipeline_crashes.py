@@ -126,6 +126,7 @@ def test_everything_is_killed_in_the_middle_of_an_import_and_the_record_is_whole
             printed, complained = importer.communicate(timeout=DEADLINE)
         finally:
             importer.kill()
+            importer.communicate()
         assert importer.returncode == 0, f"{printed}\n{complained}"
 
     verified = postil(data, "verify", "--json", "--wait", "60")
