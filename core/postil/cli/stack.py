@@ -101,7 +101,12 @@ def status(data: DataDir = None, as_json: AsJson = False) -> None:
         raise NotRunning(f"No stack runs in {data_dir}.", advice="Start one with `postil up`.")
     running = record.is_owned(data_dir)
     parts = {name: _seen(known.processes[name]) for name in ORDER if name in known.processes}
-    well = running and all(part["status"] in {"ready", "external"} for part in parts.values())
+    # A part the supervisor has not come to yet is not ready either.
+    well = (
+        running
+        and len(parts) == len(ORDER)
+        and all(part["status"] in {"ready", "external"} for part in parts.values())
+    )
     if as_json:
         wanted = ("database_url", "audit_dir", "data_dir", "kafka_topic")
         answer = {
