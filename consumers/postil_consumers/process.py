@@ -1,38 +1,13 @@
-"""What every long-running consumer does as a process: logs, signals, and saying that it is ready."""
+"""A consumer as a process: it runs until a signal asks it to end."""
 
 from __future__ import annotations
 
 import gc
-import os
 import signal
-import sys
 from types import FrameType
 
-import structlog
-
+from postil.service import announce_ready, configure_logs
 from postil_consumers.runner import Runner
-
-
-def configure_logs() -> None:
-    """Structured logs to standard error: for people on a terminal, JSON for everything else."""
-    renderer = structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(20),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
-
-
-def announce_ready() -> None:
-    """Tell a supervisor, on standard output and on the descriptor it named in ``POSTIL_READY_FD``."""
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
-    if descriptor := os.environ.get("POSTIL_READY_FD"):
-        os.write(int(descriptor), b"ready\n")
 
 
 def run_until_stopped(runner: Runner) -> None:

@@ -1,9 +1,8 @@
-"""The relay as a process: logs, signals, and saying that it is ready."""
+"""The relay as a process: it runs until a signal asks it to drain and end."""
 
 from __future__ import annotations
 
 import gc
-import os
 import signal
 import sys
 import threading
@@ -13,9 +12,9 @@ from types import FrameType
 from typing import Any
 
 import psycopg
-import structlog
 from psycopg import Connection
 
+from postil.service import announce_ready, configure_logs
 from postil.settings import Settings, load_settings
 from postil_relay.database import connect, translated
 from postil_relay.relay import Relay
@@ -23,13 +22,13 @@ from postil_relay.relay import Relay
 
 def run_until_stopped(settings: Settings) -> None:
     """Publish until SIGTERM or SIGINT, then drain."""
-    _configure_logs()
+    configure_logs()
     relay = Relay(
         settings.require_database_url(),
         settings.kafka_client(),
         settings.kafka_topic,
         partitions=settings.kafka_partitions,
-        on_ready=_announce_ready,
+        on_ready=announce_ready,
     )
     stop = threading.Event()
 
@@ -55,23 +54,3 @@ def database() -> Generator[Connection[Any]]:
         raise translated(error) from error
     finally:
         connection.close()
-
-
-def _configure_logs() -> None:
-    renderer = structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(20),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
-
-
-def _announce_ready() -> None:
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
-    if descriptor := os.environ.get("POSTIL_READY_FD"):
-        os.write(int(descriptor), b"ready\n")

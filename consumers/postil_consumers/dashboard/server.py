@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import socket
-import sys
 from collections.abc import Callable, Collection
 
 import structlog
@@ -12,6 +10,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from postil.errors import ConfigurationError
+from postil.service import announce_ready
 from postil.settings import Settings
 from postil_consumers.dashboard import peer
 from postil_consumers.dashboard.app import create_app
@@ -68,16 +67,6 @@ def serve(settings: Settings, *, hosts: Collection[str] = (), any_local_user: bo
     hub = Hub()
     app = create_app(settings, hosts=hosts, hub=hub)
     Server(app, hub, own_users_only=guarded, when_ready=announce_ready).run(sockets=[listening])
-
-
-def announce_ready() -> None:
-    """Tell a supervisor: one line on standard output, and the descriptor it may have passed."""
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
-    descriptor = os.environ.get("POSTIL_READY_FD", "")
-    if descriptor.isdecimal():
-        with os.fdopen(int(descriptor), "wb", closefd=False) as line:
-            line.write(b"ready\n")
 
 
 def listen(host: str, port: int) -> socket.socket:
