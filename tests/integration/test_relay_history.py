@@ -195,6 +195,7 @@ class History:
     def _transaction(self, connection: Connection[Any], chance: random.Random) -> None:
         if chance.random() < 0.4:
             connection.execute("select pg_current_xact_id()")
+            # Part of the history, not a wait of the test: a transaction that stays open for a while.
             connection.execute("select pg_sleep(%s)", [chance.random() / 200])
         for run in sorted(chance.sample(range(RUNS), chance.randint(1, 3))):  # in order: no deadlocks
             connection.execute("savepoint s")

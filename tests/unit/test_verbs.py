@@ -119,11 +119,14 @@ async def test_an_error_the_plan_does_not_handle_comes_out(how: str) -> None:
 
 
 async def test_a_cancellation_passes_through_the_plan() -> None:
+    begun = asyncio.Event()
+
     async def hang(_: Call[Any]) -> None:
+        begun.set()
         await asyncio.Event().wait()
 
     task = asyncio.create_task(drive_async(plan([]), hang))
-    await asyncio.sleep(0)
+    await begun.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
