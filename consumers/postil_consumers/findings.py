@@ -54,6 +54,10 @@ class Findings:
         """How many there are, kept or not."""
         return self.counts.total()
 
+    def listed(self) -> list[dict[str, str | int]]:
+        """Those kept, for programs."""
+        return [{"kind": found.kind, "what": found.what, **found.place} for found in self]
+
     @property
     def unlisted(self) -> int:
         """How many are counted only."""

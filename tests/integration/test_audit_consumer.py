@@ -205,23 +205,33 @@ def test_a_second_consumer_of_the_same_directory_is_refused(
     assert (2, True) == (second.returncode, "is being written by another process" in second.stderr)
 
 
-@pytest.mark.parametrize(("damage", "code", "said"), [(False, 0, "sound"), (True, 1, "TAMPERED")])
+@pytest.mark.parametrize(
+    ("damage", "code", "said", "place"),
+    [
+        (None, 0, "sound", ""),
+        ("altered", 1, "TAMPERED", "run default/run-1"),
+        ("appended", 2, "could not tell", "24 bytes from here on"),
+    ],
+)
 def test_the_command_answers_with_its_exit_code(
     settings: Settings,
     start: Callable[[], Consumer],
     database: psycopg.Connection[tuple[str, int, str]],
     producer: Producer,
-    damage: bool,
+    damage: str | None,
     code: int,
     said: str,
+    place: str,
 ) -> None:
     ready(start())
     publish(settings, producer, record(database, "run-1"))
     assert EVENTS == verify(settings, wait=30).recorded
     segment = next(path for path in settings.audit_path.glob("*/0*.ndjson") if path.stat().st_size)
-    if damage:
+    if damage == "altered":
         segment.write_bytes(segment.read_bytes().replace(b"note.n2", b"note.n7", 1))
-    command = [sys.executable, "-m", "postil", "audit", "verify"]
+    if damage == "appended":  # the writer is alive, yet never takes it up
+        segment.write_bytes(segment.read_bytes() + b"what nobody vouches for\n")
+    command = [sys.executable, "-m", "postil", "audit", "verify", "--wait", "0.2"]
 
     shown = subprocess.run(
         command, env=environment(settings), capture_output=True, text=True, timeout=60, check=False
@@ -237,5 +247,4 @@ def test_the_command_answers_with_its_exit_code(
 
     assert (code, code, True) == (shown.returncode, data.returncode, said in shown.stdout)
     assert (not damage, EVENTS) == (json.loads(data.stdout)["sound"], json.loads(data.stdout)["records"])
-    if damage:
-        assert "run default/run-1" in shown.stdout
+    assert place in shown.stdout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
+import threading
 from bisect import bisect_right
 from itertools import accumulate
 from pathlib import Path
@@ -145,10 +146,8 @@ def test_a_line_that_is_inserted_is_named_by_the_record_it_stands_before(log: Pa
 
     report = verify_log(log)
 
-    if (
-        path == segments(log)[-1] and kept[-1] == kept[-2]
-    ):  # a copy of the last record after it: not covered yet
-        assert ([], len(kept[-1])) == (said(report), report.uncovered)
+    if path == segments(log)[-1] and kept[-1] == kept[-2]:  # the copy stands after the last record
+        assert (["a copy of a record was appended"], {RECORDS}) == (said(report), records_named(report))
         return
     assert ["a line was inserted before this record"] == said(report)
     # Beside its own copy it cannot be told which of the two is the copy.
@@ -164,6 +163,86 @@ def test_what_is_appended_to_a_sealed_segment_is_found(log: Path, more: bytes) -
     (finding,) = verify_log(log).findings
 
     assert ("a line was inserted before this record", 2 * SEGMENT) == (finding.what, finding.place["record"])
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_copy_of_any_record_that_is_appended_is_found_behind_the_last_one(log: Path, seed: int) -> None:
+    written = [line for path in segments(log) for line in lines(path) if b'"deadletter"' not in line]
+    copied = random.Random(seed).choice(written)
+    end = segments(log)[-1].stat().st_size
+    with segments(log)[-1].open("ab") as file:
+        file.write(event_value("forged", 1) + b"\n" + copied)
+
+    (finding,) = verify_log(log).findings
+
+    assert ("a copy of a record was appended", RECORDS + 1, end + len(event_value("forged", 1)) + 1) == (
+        finding.what,
+        finding.place["record"],
+        finding.place["byte"],
+    )
+
+
+@pytest.mark.parametrize("file", ["segment", "next segment", "manifest"])
+@pytest.mark.parametrize("more", [b"x", b"\x00" * 4096, event_value("forged", 1) + b"\n"])
+def test_what_a_dying_writer_may_have_left_is_no_sound_end(log: Path, file: str, more: bytes) -> None:
+    """Nobody can tell it from a forgery: neither sound nor tampered with, and named."""
+    last = segments(log)[-1]
+    path = {
+        "segment": last,
+        "next segment": log / manifest.segment_name(RECORDS),
+        "manifest": log / "manifest.ndjson",
+    }[file]
+    begin = path.stat().st_size if path.exists() else 0
+    if file == "manifest":
+        more = more.rstrip(b"\n")
+    with path.open("ab") as end:
+        end.write(more)
+
+    report = verify_log(log)
+
+    (doubt,) = report.doubts
+    assert ([], len(more), begin) == (said(report), report.uncovered, doubt.place["byte"])
+    assert (path.name, None if file == "manifest" else RECORDS) == (
+        doubt.place.get("segment") or doubt.place["file"],
+        doubt.place.get("record"),
+    )
+
+
+def test_an_appended_forgery_is_named_beside_other_damage(log: Path) -> None:
+    path = segments(log)[-1]
+    kept = lines(path)
+    end = sum(map(len, kept))
+    kept[2] = kept[2].replace(b'"1.0"', b'"1.1"')
+    path.write_bytes(b"".join(kept) + event_value("forged", 1) + b"\n")
+
+    report = verify_log(log)
+
+    assert (["the record was altered"], [end]) == (
+        said(report),
+        [doubt.place["byte"] for doubt in report.doubts],
+    )
+
+
+def test_what_a_writer_is_writing_is_neither_wrong_nor_in_doubt(tmp_path: Path) -> None:
+    """Many batches, segments and verifications at once: the verifier waits for the entry of what it saw."""
+    written = PartitionLog(tmp_path / "events-0", "events", 0, segment_records=64)
+    written.append([Line(event_value("r", 1), 0, False)], 1)
+    done = threading.Event()
+
+    def write() -> None:
+        for number in range(2, 700):
+            written.append([Line(event_value("r", number), number - 1, False)], number)
+        done.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        while not done.is_set():
+            report = verify_log(tmp_path / "events-0", wait=60)
+            assert ([], [], 0) == (said(report), list(report.doubts), report.uncovered)
+    finally:
+        writer.join()
+        written.close()
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -18,6 +18,8 @@ class Chain:
     links: dict[int, Link] = field(default_factory=dict[int, Link])
     torn: int = 0
     """Bytes after the last whole entry: a write that a crash cut short, or one in progress."""
+    end: int = 0
+    """The byte after the last whole line."""
 
     @property
     def opening(self) -> manifest.Open | None:
@@ -55,6 +57,7 @@ class _Reader:
                     break
                 self._take(raw.removesuffix(b"\n"), at)
                 at += len(raw)
+                self._chain.end = at
         for number, place in self._missing.items():
             self._note("an entry is missing", number, place)
         self._check_links()

@@ -58,6 +58,10 @@ class PartitionLog:
                 _check_owner(self._state, directory, topic, partition)
                 self._manifest = _open(directory / MANIFEST)
                 opened.callback(os.close, self._manifest)
+                self.cut_off = _size_after(directory / MANIFEST, self._state.manifest_end) + _size_after(
+                    directory / self._state.segment, self._state.position
+                )
+                """Bytes that no entry covered, found and cut off when this was opened."""
                 self._open_segment(self._state.leaves)
                 opened.callback(self._close_segment)
                 self._seal_if_left_open()
@@ -238,6 +242,10 @@ def _check_owner(state: State, directory: Path, topic: str, partition: int) -> N
             directory / MANIFEST,
             f"it is the log of {begun.topic}/{begun.partition}, not of {topic}/{partition}.",
         )
+
+
+def _size_after(path: Path, position: int) -> int:
+    return max(0, path.stat().st_size - position) if path.exists() else 0
 
 
 def _open(path: Path) -> int:

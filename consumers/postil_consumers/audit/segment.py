@@ -11,6 +11,7 @@ from postil_consumers.audit.diff import Edit, edits
 from postil_consumers.audit.merkle import HASH_SIZE, Tree, leaf_hash, leaf_hashes
 from postil_consumers.audit.recovery import batch_digest
 from postil_consumers.audit.sequence import Name, SequenceCheck
+from postil_consumers.audit.tail import Tail
 from postil_consumers.contract import locate
 from postil_consumers.findings import Findings
 
@@ -38,7 +39,7 @@ class SegmentCheck:
         findings: Findings,
     ) -> None:
         self.first = int(name.removesuffix(".ndjson"))
-        self.uncovered = 0
+        self.tail: Tail | None = None
         self._name = name
         self._path = directory / name
         self._leaves_path = directory / manifest.leaves_name(name)
@@ -133,8 +134,8 @@ class SegmentCheck:
         size = self._path.stat().st_size
         if size < self._end or (self._seal and size > self._end):
             self._sound = False
-        elif self._sound:
-            self.uncovered = size - self._end
+        elif self._sound and size > self._end:
+            self.tail = Tail(self._path, self._end, size, self._size)
         if self._seal and len(self._leaves) != (self._size - self.first) * HASH_SIZE:
             self._findings.add(
                 "leaves",
@@ -162,7 +163,8 @@ class SegmentCheck:
         ]
         changes = list(edits(expected, found))
         while changes and not self._seal and changes[-1].kind == "inserted" and changes[-1].end == len(found):
-            changes.pop()  # after the last record of a segment that is being written: not covered yet
+            # After the last record of a segment that is being written: not covered yet, or never.
+            self.tail = Tail(self._path, places[changes.pop().line], places[-1], self._size)
         for edit in changes:
             self._note_edit(file, edit, places)
         if len(self._findings) == before and not self._findings:

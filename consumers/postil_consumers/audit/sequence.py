@@ -43,5 +43,10 @@ class SequenceCheck:
             last[run] = run_seq
         return names
 
+    def holds(self, record: bytes) -> str | None:
+        """The run of an event that the log has already seen, or None: no writer writes one a second time."""
+        found = locate(record) or locate_slowly(record)
+        return found[0] if found and found[1] <= self._last.get(found[0], 0) else None
+
     def _note(self, what: str, segment: str, record: int, run: str | None = None) -> None:
         self._findings.add("run_seq", what, log=self._log, segment=segment, record=record, run=run)

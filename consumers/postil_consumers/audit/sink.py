@@ -83,6 +83,13 @@ class AuditSink:
             opened.pop_all()
         self._open[partition] = written, index
         state = written.state
+        if written.cut_off:
+            log.warning(
+                "cut off what no manifest entry covers",
+                log=str(directory),
+                bytes=written.cut_off,
+                record=state.size,
+            )
         if state.next_offset is None:
             return Resume.OLDEST
         if partition.topic_id and state.topic_id and partition.topic_id != state.topic_id:

@@ -1,7 +1,10 @@
 """`postil audit verify`: reads the files alone and names every place where they are not what was written.
 
 Found: any byte of a record or manifest entry that changed; records, entries and segments that were deleted, inserted,
-duplicated, moved or cut off, within what the manifest covers; run_seq numbers that do not go 1, 2, 3 … within a run.
+duplicated, moved or cut off; run_seq numbers that do not go 1, 2, 3 … within a run.
+
+In doubt: bytes after what the manifest covers, once a writer at work has had its time. A writer that died leaves such
+an end, and so does somebody who appends to it; only a record the log already holds is certainly not the former.
 
 Not found, because the chain is not signed: a log that was rewritten as a whole, hashes and all, or whose end was
 cut off in records, manifest and run index alike. Those disagree with Postgres, which is what `postil verify` compares.
@@ -16,10 +19,11 @@ from pathlib import Path
 from postil_consumers.audit import manifest
 from postil_consumers.audit.chain import Chain, read_chain
 from postil_consumers.audit.merkle import Tree
-from postil_consumers.audit.recovery import MANIFEST
+from postil_consumers.audit.recovery import MANIFEST, lines
 from postil_consumers.audit.segment import Observer, SegmentCheck
 from postil_consumers.audit.sequence import SequenceCheck
 from postil_consumers.audit.sqlite import INDEX, remembered_size
+from postil_consumers.audit.tail import Tail, await_covered
 from postil_consumers.errors import AuditLogUnreadable
 from postil_consumers.findings import Findings
 
@@ -38,8 +42,9 @@ class LogReport:
     segments: int = 0
     next_offset: int | None = None
     uncovered: int = 0
-    """Bytes after what the manifest covers: a write in progress, or a torn tail, which the writer cuts off."""
+    """Bytes after what the manifest covers that no writer took up in time: each is in `findings` or in `doubts`."""
     findings: Findings = field(default_factory=Findings)
+    doubts: Findings = field(default_factory=Findings)
 
 
 def logs_in(audit_dir: Path) -> list[Path]:
@@ -75,16 +80,18 @@ def size_of(directory: Path) -> int:
 def verify_log(
     directory: Path,
     *,
+    wait: float = 0.0,
     observe: Observer = lambda _first, _names, _leaves: None,
     advance: Callable[[int], object] = lambda _: None,
 ) -> LogReport:
     """Check one log.
 
+    `wait`: seconds that a writer at work is given to cover what it is writing.
     `observe`: see `Observer`.
     `advance` is told the bytes read. Raises `AuditLogUnreadable` where files cannot be read.
     """
     try:
-        return _LogCheck(directory, observe, advance).run()
+        return _LogCheck(directory, wait, observe, advance).run()
     except OSError as error:
         raise unreadable(directory, error) from error
 
@@ -98,18 +105,23 @@ def unreadable(place: Path, error: OSError) -> AuditLogUnreadable:
 
 
 class _LogCheck:
-    def __init__(self, directory: Path, observe: Observer, advance: Callable[[int], object]) -> None:
+    def __init__(
+        self, directory: Path, wait: float, observe: Observer, advance: Callable[[int], object]
+    ) -> None:
         self._directory = directory
+        self._wait = wait
         self._report = LogReport(directory.name)
         self._findings = self._report.findings
         self._sequence = SequenceCheck(directory.name, self._findings)
         self._observe = observe
         self._advance = advance
         self._tree: Tree | None = Tree()
+        self._tails: list[Tail] = []
 
     def run(self) -> LogReport:
-        # The cache is written after the manifest: what it remembers, read first, the manifest must cover.
+        # Both are written after the manifest: what they say, read first, the manifest must cover.
         remembered = remembered_size(self._directory / INDEX)
+        present = sorted(self._directory.glob("*.ndjson"))
         if not (self._directory / MANIFEST).exists():
             self._findings.add("manifest", "the manifest is missing", log=self._directory.name, file=MANIFEST)
             return self._report
@@ -126,7 +138,9 @@ class _LogCheck:
                 batches.setdefault(entry.segment, [])
         for segment in sorted(batches):
             self._check_segment(segment, batches[segment], sealed.get(segment))
-        self._check_strangers(set(batches))
+        self._check_strangers([path for path in present if path.name not in {MANIFEST, *batches}])
+        for tail in await_covered(self._directory, self._tails, self._wait):
+            self._judge(tail)
         if remembered is not None and remembered > self._report.records and not self._findings:
             self._findings.add(
                 "truncated",
@@ -146,7 +160,9 @@ class _LogCheck:
                     advice="Verify it with the version that wrote it, or a newer one.",
                 )
         report.entries = len(chain.links)
-        report.uncovered = chain.torn
+        if chain.torn:
+            size = chain.end + chain.torn
+            self._tails.append(Tail(self._directory / MANIFEST, chain.end, size))
         for entry in chain.in_order():
             if isinstance(entry, manifest.Commit):
                 report.records = entry.size
@@ -161,17 +177,42 @@ class _LogCheck:
         if self._tree is not None and self._tree.size != check.first:
             self._tree = None  # entries are missing in between; the seal that follows gives it back
         self._tree = check.run(self._tree, self._observe, self._sequence, self._advance)
-        self._report.uncovered += check.uncovered
+        if check.tail is not None:
+            self._tails.append(check.tail)
 
-    def _check_strangers(self, known: set[str]) -> None:
+    def _check_strangers(self, unknown: Sequence[Path]) -> None:
         """Segments the manifest does not know. The one a writer may have begun by now is no stranger."""
         begun = manifest.segment_name(self._report.records)
-        for path in sorted(self._directory.glob("*.ndjson")):
-            if path.name in known or path.name == MANIFEST:
-                continue
+        for path in unknown:
             if path.name == begun:
-                self._report.uncovered += path.stat().st_size
+                self._tails.append(Tail(path, 0, path.stat().st_size, self._report.records))
             else:
                 self._findings.add(
                     "segment", "the manifest knows no such segment", log=self._directory.name, file=path.name
                 )
+
+    def _judge(self, tail: Tail) -> None:
+        """Bytes that nobody took up: certainly put there, where the log holds one of them already."""
+        self._report.uncovered += tail.end - tail.begin
+        for number, (at, line) in enumerate(lines(tail.path, tail.begin), tail.record or 0):
+            run = self._sequence.holds(line) if tail.record is not None else None
+            if run is not None:
+                self._findings.add(
+                    "record",
+                    "a copy of a record was appended",
+                    log=self._directory.name,
+                    segment=tail.path.name,
+                    record=number,
+                    byte=at,
+                    run=run,
+                )
+                return
+        self._report.doubts.add(
+            "uncovered",
+            f"{tail.end - tail.begin:,} bytes from here on are vouched for by no manifest entry: "
+            "left by a writer that died (the next one cuts them off), or appended",
+            log=self._directory.name,
+            **{"file" if tail.record is None else "segment": tail.path.name},
+            record=tail.record,
+            byte=tail.begin,
+        )

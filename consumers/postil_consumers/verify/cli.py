@@ -57,11 +57,13 @@ def verify(
         hint = (
             "Wait for the relay and the audit log to catch up (`postil status`), or give --wait more seconds."
         )
+        late = len(report.doubts) - report.doubts.counts["uncovered"]
         out.print(
-            f"  {report.verdict}: {len(report.doubts):,} events are not where they will be",
+            f"  {report.verdict}" + (f": {late:,} events are not where they will be" if late else ""),
             style="bold yellow",
         )
-        out.print(f"  {hint}", markup=False, style="dim")
+        if late:
+            out.print(f"  {hint}", markup=False, style="dim")
     else:
         out.print(f"  {report.verdict}", style="bold red" if report.exit_code else "bold green")
     exit_with(report.exit_code)

@@ -82,5 +82,5 @@ def _listed(findings: Findings) -> dict[str, Any]:
     return {
         "count": len(findings),
         "by_kind": dict(findings.counts),
-        "listed": [{"kind": found.kind, "what": found.what, **found.place} for found in findings],
+        "listed": findings.listed(),
     }

@@ -40,7 +40,7 @@ def verify(settings: Settings, *, wait: float, step: Step = lambda _what, _total
         with TopicReader(client, settings.kafka_topic) as topic:
             reading.read_topic(topic, deadline)
             reading.await_audit(deadline)
-            reading.read_audit(logs)
+            reading.read_audit(logs, wait)
         comparison = reading.comparison
         comparison.compare("message")
         comparison.compare("record")
@@ -95,7 +95,7 @@ class _Reading:
         commit = last_commit(log_directory(self._audit_dir, self._topic, partition))
         return commit.next_offset if commit else 0
 
-    def read_audit(self, logs: Sequence[Path]) -> None:
+    def read_audit(self, logs: Sequence[Path], wait: float) -> None:
         report, comparison = self.report, self.comparison
         total = sum(map(size_of, logs))
         for log in logs:
@@ -103,11 +103,13 @@ class _Reading:
             number = len(report.logs)
             found = verify_log(
                 log,
+                wait=wait,
                 observe=self._taker(number) if ours else lambda _first, _names, _leaves: None,
                 advance=lambda read: self._step("audit log", total, read),
             )
             report.logs.append(found)
             report.findings.extend(found.findings)
+            report.doubts.extend(found.doubts)
             if ours:
                 comparison.audited[found.partition] = found.next_offset or 0
             if found.dead_letters:
