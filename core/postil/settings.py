@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import stat
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -22,8 +25,15 @@ from pydantic_settings import (
 
 from postil.errors import ConfigurationError
 
+T = TypeVar("T")
+
 STACK_FILE = "stack.json"
 """The running stack's own record, under its data directory."""
+
+_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
+_BROKER = re.compile(r"(?:[A-Z_]+://)?(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]{1,253})(?::(?P<port>[0-9]{1,5}))?")
+_HOST = re.compile(r"[A-Za-z0-9:%_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*")
+_PROTOCOLS = {"PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"}
 
 
 class _RunningStack(PydanticBaseSettingsSource):
@@ -66,7 +76,9 @@ class Settings(BaseSettings):
     kafka_password: str | None = Field(None, description="SASL password", repr=False)
     kafka_ssl_ca: Path | None = Field(None, description="File of the certificate authorities to trust")
     kafka_topic: str = Field("postil.events", description="Topic of the event log")
-    kafka_partitions: int = Field(6, ge=1, description="Partitions of the topic, when Postil creates it")
+    kafka_partitions: int = Field(
+        6, ge=1, le=100_000, description="Partitions of the topic, when Postil creates it"
+    )
     tenant: str = Field("default", description="Tenant the commands work in")
     data_dir: Path = Field(Path(".postil"), description="Where the embedded stack keeps its data")
     audit_dir: Path | None = Field(
@@ -74,6 +86,52 @@ class Settings(BaseSettings):
     )
     http_host: str = Field("127.0.0.1", description="Address the dashboard listens on")
     http_port: int = Field(8400, ge=0, le=65535, description="Port the dashboard listens on")
+
+    # What a client would refuse in its own words, or wait for without end, is refused here under the setting's name.
+
+    @field_validator("data_dir", "audit_dir", "kafka_ssl_ca", mode="before")
+    @classmethod
+    def _is_named(cls, value: Any) -> Any:
+        """An empty path would be the directory one happens to be in."""
+        return _must(value != "", value, "must not be empty")
+
+    @field_validator("*")
+    @classmethod
+    def _is_text(cls, value: Any) -> Any:
+        """Nothing can be named with NUL; and a text is Unicode, which the name of a file need not be."""
+        _must("\0" not in str(value), value, "must not contain NUL")
+        lone = isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value)
+        return _must(not lone, value, "must be UTF-8")
+
+    @field_validator("data_dir", "audit_dir", "kafka_ssl_ca")
+    @classmethod
+    def _is_path(cls, value: Path | None) -> Path | None:
+        fit = value is None or all(len(os.fsencode(name)) < 256 for name in value.parts)
+        fit = fit and len(os.fsencode(value or "")) < 3_000
+        return _must(fit, value, "must be a path of less than 3,000 bytes, each name in it less than 256")
+
+    @field_validator("kafka_bootstrap_servers")
+    @classmethod
+    def _are_brokers(cls, value: str | None) -> str | None:
+        found = [_BROKER.fullmatch(one.strip()) for one in (value or "").split(",")]
+        fit = not value or all(one and 0 < int(one["port"] or 9092) <= 65535 for one in found)
+        return _must(fit, value, "must be host:port, or several of them, comma separated")
+
+    @field_validator("kafka_security_protocol")
+    @classmethod
+    def _is_protocol(cls, value: str) -> str:
+        return _must(value.upper() in _PROTOCOLS, value, f"must be one of {', '.join(sorted(_PROTOCOLS))}")
+
+    @field_validator("kafka_topic")
+    @classmethod
+    def _is_topic(cls, value: str) -> str:
+        fit = _TOPIC.fullmatch(value) and value not in {".", ".."}
+        return _must(fit, value, "must be 1 to 249 of the letters, digits and ._- that Kafka allows")
+
+    @field_validator("http_host")
+    @classmethod
+    def _is_host(cls, value: str) -> str:
+        return _must(_HOST.fullmatch(value), value, "must be a host name or an IP address")
 
     @classmethod
     def settings_customise_sources(
@@ -85,14 +143,12 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (pydantic's signature)
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Caller, environment, TOML file, running stack."""
-        toml = TomlConfigSettingsSource(settings_cls, Path(os.environ.get("POSTIL_CONFIG") or "postil.toml"))
+        toml = TomlConfigSettingsSource(settings_cls, Path(_config()))
         known: dict[str, Any] = {**toml(), **env_settings(), **init_settings()}
-        return (
-            init_settings,
-            env_settings,
-            toml,
-            _RunningStack(settings_cls, Path(known.get("data_dir") or ".postil")),
-        )
+        data_dir = known.get("data_dir")
+        if not isinstance(data_dir, (str, Path)) or data_dir == "":  # what else it may be is refused below
+            data_dir = ".postil"
+        return (init_settings, env_settings, toml, _RunningStack(settings_cls, Path(data_dir)))
 
     @property
     def audit_path(self) -> Path:
@@ -100,13 +156,15 @@ class Settings(BaseSettings):
         return self.audit_dir or self.data_dir / "audit"
 
     def require_database_url(self) -> str:
-        """The database's URL, or `ConfigurationError` where none is known."""
+        """The database's URL, or `ConfigurationError` where none is known or it is none to connect with."""
         if not self.database_url:
             raise ConfigurationError(
                 f"No database: POSTIL_DATABASE_URL is not set and no stack runs under {self.data_dir}.",
                 advice="Start one with `postil up`, or set POSTIL_DATABASE_URL.",
             )
-        return self.database_url
+        from postil.database_url import check_database_url  # noqa: PLC0415 (psycopg: only for who connects)
+
+        return check_database_url(self.database_url)
 
     def require_kafka(self) -> str:
         """Kafka's bootstrap servers, or `ConfigurationError` where none are known."""
@@ -118,7 +176,15 @@ class Settings(BaseSettings):
         return self.kafka_bootstrap_servers
 
     def kafka_client(self) -> dict[str, str]:
-        """The librdkafka properties every client of ours connects with."""
+        """The librdkafka properties every client of ours connects with.
+
+        Raises `ConfigurationError` where no broker is known, or the certificates' file is not there.
+        """
+        if self.kafka_ssl_ca is not None and not os.access(self.kafka_ssl_ca, os.R_OK):
+            raise ConfigurationError(
+                f"POSTIL_KAFKA_SSL_CA names {self.kafka_ssl_ca}, which cannot be read.",
+                advice="Correct the path.",
+            )
         found = {
             "bootstrap.servers": self.require_kafka(),
             "security.protocol": self.kafka_security_protocol,
@@ -135,16 +201,40 @@ class Settings(BaseSettings):
         return found | {name: value for name, value in optional.items() if value}
 
 
+def _must(fit: object, value: T, rule: str) -> T:
+    if not fit:
+        raise PydanticCustomError("setting", "{rule}", {"rule": rule})
+    return value
+
+
+def _config() -> str:
+    return os.environ.get("POSTIL_CONFIG") or "postil.toml"
+
+
+def _check_config() -> None:
+    """A file that is named is there, and is a file: pydantic passes over one that is not."""
+    named = os.environ.get("POSTIL_CONFIG")
+    if not named:
+        return
+    try:
+        is_directory = stat.S_ISDIR(Path(named).stat().st_mode)
+    except OSError as error:
+        raise ConfigurationError(
+            f"POSTIL_CONFIG names {named}, which cannot be read: {error.strerror}.",
+            advice="Correct it, or unset it.",
+        ) from None
+    if is_directory:
+        raise ConfigurationError(
+            f"POSTIL_CONFIG names {named}, which is a directory.", advice="Name the TOML file in it."
+        )
+
+
 def load_settings(**given: Any) -> Settings:
     """Gather the settings; what is `given` (and not None) wins.
 
     Raises `ConfigurationError` naming the variable that is wrong.
     """
-    config = os.environ.get("POSTIL_CONFIG")
-    if config and not Path(config).exists():
-        raise ConfigurationError(
-            f"POSTIL_CONFIG names {config}, which does not exist.", advice="Correct it, or unset it."
-        )
+    _check_config()
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
@@ -153,9 +243,14 @@ def load_settings(**given: Any) -> Settings:
             for e in error.errors(include_input=False)
         )
         raise ConfigurationError(
-            f"Settings are wrong. {wrong}", advice="Correct the environment or the TOML file."
+            f"Settings are wrong. {wrong}", advice="Correct the option, the environment or the TOML file."
+        ) from None
+    except RecursionError:
+        raise ConfigurationError(
+            f"The settings file {_config()} is nested too deep.",
+            advice="Settings are plain names and values.",
         ) from None
     except (ValueError, OSError) as error:  # an unreadable or malformed TOML file
         raise ConfigurationError(
-            f"The settings file cannot be read: {error}", advice="Correct POSTIL_CONFIG."
+            f"The settings file {_config()} cannot be read: {error}", advice="Correct it, or POSTIL_CONFIG."
         ) from None

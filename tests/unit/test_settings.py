@@ -142,7 +142,8 @@ def test_what_is_missing_says_how_to_get_it(say: Any) -> None:
     assert load_settings(database_url="postgresql://h/d").require_database_url() == "postgresql://h/d"
 
 
-def test_kafka_is_connected_to_with_what_was_said_and_nothing_else(say: Any) -> None:
+def test_kafka_is_connected_to_with_what_was_said_and_nothing_else(say: Any, tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").touch()
     plain = load_settings(kafka_bootstrap_servers="h:9092").kafka_client()
     assert {name: value for name, value in plain.items() if "reconnect" not in name} == {
         "bootstrap.servers": "h:9092",

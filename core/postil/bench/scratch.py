@@ -24,14 +24,18 @@ def scratch_database(settings: Settings) -> Generator[str]:
     Raises `Unavailable` where the server cannot be reached, `ConfigurationError` where there is none and none can be started.
     """
     with ExitStack() as stack:
-        url = settings.database_url or stack.enter_context(_throw_away_server())
+        url = (
+            settings.require_database_url()
+            if settings.database_url
+            else stack.enter_context(_throw_away_server())
+        )
         name = f"postil_bench_{uuid.uuid4().hex[:8]}"
         try:
             admin = stack.enter_context(psycopg.connect(url, autocommit=True))
             admin.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
         except psycopg.Error as error:
             raise Unavailable(
-                f"A scratch database cannot be created: {error}".strip(),
+                f"A scratch database cannot be created: {str(error).strip().splitlines()[0]}",
                 advice="Check the URL, and that its user may create databases.",
             ) from error
         try:

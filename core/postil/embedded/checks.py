@@ -17,6 +17,7 @@ import psutil
 import psycopg
 
 from postil.embedded import ports, record
+from postil.errors import ConfigurationError
 from postil.settings import Settings
 
 Verdict = Literal["ok", "note", "bad", "unknown"]
@@ -118,12 +119,12 @@ def _ports(settings: Settings) -> Iterator[Finding]:
         )
     else:
         yield Finding("stack", "note", f"none runs in {settings.data_dir}", "postil up")
-    if not ports.is_free(settings.http_port, settings.http_host):
+    if refusal := ports.refusal(settings.http_port, settings.http_host):
         yield Finding(
             "port",
             "bad",
-            f"{settings.http_port} is taken: the dashboard cannot have it",
-            "postil up --port N",
+            f"the dashboard cannot listen on {settings.http_host} port {settings.http_port}: {refusal.strerror}",
+            "postil up --port N, or correct POSTIL_HTTP_HOST",
         )
 
 
@@ -134,10 +135,13 @@ def _database(settings: Settings) -> Iterator[Finding]:
         )
         return
     try:
-        with psycopg.connect(settings.database_url, connect_timeout=5, autocommit=True) as connection:
+        url = settings.require_database_url()
+        with psycopg.connect(url, connect_timeout=5, autocommit=True) as connection:
             yield from _database_findings(connection)
+    except ConfigurationError as error:
+        yield Finding("database", "bad", error.what, error.advice)
     except psycopg.Error as error:
-        why = str(error).strip().splitlines()[-1]
+        why = str(error).strip().splitlines()[0]
         yield Finding(
             "database",
             "bad",

@@ -126,7 +126,7 @@ def is_owned(data_dir: Path) -> bool:
 
 def leftovers(data_dir: Path) -> list[psutil.Process]:
     """Programs of a stack in `data_dir` whose supervisor was killed."""
-    mark = str(data_dir.resolve())
+    mark = os.path.realpath(data_dir)  # Path.resolve raises where links go round in a circle
     found: list[psutil.Process] = []
     for candidate in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):

@@ -30,6 +30,7 @@ from postil.errors import (
     Unavailable,
     WriteRefused,
 )
+from postil.jsontext import check_text
 from postil.postgres.failures import translated
 from postil.postgres.url import sqlalchemy_url
 
@@ -86,8 +87,10 @@ class Writer:
         patience: float = PATIENCE,
         on_wait: Callable[[PostilError, float], None] | None = None,
     ) -> None:
-        """Raises `Unavailable` at once where the database cannot be reached: waiting is for one that was there."""
-        self._tenant = tenant
+        """Raises `Unavailable` at once where the database cannot be reached: waiting is for one that was there;
+        `InvalidInput` where the tenant is no text a database can hold.
+        """
+        self._tenant = check_text(tenant, "tenant")
         self._on_wait = on_wait
         self._given_up = Event()
         self._engine = create_engine(

@@ -38,7 +38,7 @@ def translated(error: SQLAlchemyError) -> PostilError:
     # psycopg calls it sqlstate, psycopg2 pgcode.
     sqlstate: str = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None) or ""
     diagnostic = getattr(cause, "diag", None)
-    message: str = getattr(diagnostic, "message_primary", None) or str(cause).strip() or type(cause).__name__
+    message: str = getattr(diagnostic, "message_primary", None) or _first_line(cause) or type(cause).__name__
     if sqlstate.startswith("PS"):
         return from_sqlstate(
             sqlstate,
@@ -69,3 +69,8 @@ def translated(error: SQLAlchemyError) -> PostilError:
             advice="Grant it the rights on the database and on schema postil, or use the role that owns them.",
         )
     return WriteRefused(f"The database refused the statement ({sqlstate}): {message}.")
+
+
+def _first_line(cause: object) -> str:
+    """What happened; libpq's further lines ask back, or repeat the statement."""
+    return str(cause).strip().partition("\n")[0]
