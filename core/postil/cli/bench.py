@@ -16,8 +16,10 @@ def register(app: typer.Typer) -> None:  # noqa: ARG001 (every module of command
 
 
 def write(
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds in which all variants take turns.")] = 5,
-    seconds: Annotated[float, typer.Option(min=0.1, help="Length of one turn, in seconds.")] = 1.0,
+    rounds: Annotated[
+        int, typer.Option(min=1, max=1000, help="Rounds in which all variants take turns.")
+    ] = 5,
+    seconds: Annotated[float, typer.Option(min=0.1, max=3600, help="Length of one turn, in seconds.")] = 1.0,
     as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
 ) -> None:
     """Measure annotations per second of one writer, beside the same rows written by hand."""

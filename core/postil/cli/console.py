@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from io import TextIOWrapper
 from typing import Any, NoReturn
 
 import typer
@@ -19,6 +20,13 @@ def print_json(answer: Any) -> None:
     """Print one JSON document to standard output, for programs."""
     sys.stdout.write(json.dumps(answer, indent=2, default=str, ensure_ascii=False) + "\n")
     sys.stdout.flush()
+
+
+def escape_what_cannot_be_written() -> None:
+    """Show a character that standard output has no bytes for by its number: half of a file's name, say."""
+    stream: Any = sys.stdout
+    if isinstance(stream, TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")  # as standard error does from the start
 
 
 def show_error(error: PostilError) -> None:

@@ -28,7 +28,8 @@ def demo(
     ] = Path(),
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Files to read at most.")] = 200,
     wait: Annotated[
-        float | None, typer.Option(min=0, help="Seconds to wait for the answer (default: for ever).")
+        float | None,
+        typer.Option(min=0, max=31_536_000, help="Seconds to wait for the answer (default: for ever)."),
     ] = None,
     tenant: Annotated[str | None, typer.Option(help="Tenant to write to (default: POSTIL_TENANT).")] = None,
     database_url: Annotated[
@@ -116,7 +117,7 @@ def answer(
     postil = Postil(settings.require_database_url(), tenant=settings.tenant)
     try:
         done = postil.resolve_interaction(
-            run_id, interaction_id, _value(given, note), actor=user(who or _user_name())
+            run_id, interaction_id, _value(given, note), actor=user(_user_name() if who is None else who)
         )
     finally:
         postil.close()
@@ -132,12 +133,17 @@ def answer(
 def _value(given: str, note: str | None) -> Json:
     import json
 
+    from postil.errors import InvalidInput
+    from postil.jsontext import MAX_DEPTH
+
     if given in {"accept", "decline"}:
         return {"outcome": given, "note": note} if note is not None else {"outcome": given}
     try:
         value: Json = json.loads(given)
     except ValueError:
         value = given
+    except RecursionError:
+        raise InvalidInput(f"answer is nested deeper than {MAX_DEPTH} levels.", field="answer") from None
     return value if note is None else {"value": value, "note": note}
 
 

@@ -103,7 +103,7 @@ def _options(name: str | None, timezone: str | None) -> Options:
     from postil.importing import Options
 
     try:
-        zone = ZoneInfo(timezone) if timezone else None
+        zone = None if timezone is None else ZoneInfo(timezone)
     except (ValueError, OSError, KeyError):
         raise ConfigurationError(
             f"There is no time zone {timezone!r}.", advice="Name it as in Europe/Rome or UTC."

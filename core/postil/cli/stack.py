@@ -18,8 +18,16 @@ if TYPE_CHECKING:
 COLOURS = {"ready": "green", "external": "cyan", "starting": "yellow", "restarting": "yellow"}
 ORDER = ("postgres", "kafka", "relay", "audit", "serve")
 
+
+def _directory(given: str) -> Path:
+    if not given:  # as Path it would be the directory one happens to be in
+        raise typer.BadParameter("It is empty: name a directory.")
+    return Path(given)
+
+
 DataDir = Annotated[
-    Path | None, typer.Option("--data", metavar="DIR", help="Where the data is (default: .postil).")
+    Path | None,
+    typer.Option("--data", metavar="DIR", parser=_directory, help="Where the data is (default: .postil)."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 
@@ -44,7 +52,12 @@ def up(
     ] = "embedded",
     demo: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Once all is ready, review this folder as `postil demo` does."),
+        typer.Option(
+            metavar="DIR",
+            exists=True,
+            file_okay=False,
+            help="Once all is ready, review this folder as `postil demo` does.",
+        ),
     ] = None,
 ) -> None:
     """Start PostgreSQL, Kafka, the relay, the audit log and the dashboard, all on this machine.

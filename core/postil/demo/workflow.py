@@ -58,8 +58,15 @@ def review(
     Raises `FolderError` for what is no readable folder, `RunCancelled` when the run is cancelled meanwhile,
     TimeoutError when nobody answers in time.
     """
-    root = folder.expanduser().resolve()
-    if not root.is_dir():
+    try:
+        root = folder.expanduser().resolve()
+        is_folder = root.is_dir()
+    except (OSError, RuntimeError) as error:  # too long a name; links in a circle, or a home that nobody has
+        raise FolderError(
+            f"{printable(folder)} cannot be looked at: {getattr(error, 'strerror', None) or error}.",
+            advice="Name a folder: postil demo DIR.",
+        ) from error
+    if not is_folder:
         raise FolderError(f"{printable(folder)} is no folder.", advice="Name a folder: postil demo DIR.")
     opened = postil.run(
         "folder-review",

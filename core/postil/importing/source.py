@@ -42,7 +42,8 @@ class Source:
                 path, "Permission to read it is denied.", advice="Check its permissions."
             ) from None
         except (OSError, ValueError) as error:
-            raise InputUnreadable(path, f"It cannot be opened: {error}.", advice="Check the path.") from None
+            why = getattr(error, "strerror", None) or error
+            raise InputUnreadable(path, f"It cannot be opened: {why}.", advice="Check the path.") from None
         self.size = found.st_size
 
     def __enter__(self) -> Self:
@@ -86,7 +87,9 @@ class Source:
             ) from None
         except OSError as error:
             raise InputUnreadable(
-                self.path, f"Reading failed: {error}.", advice="Check the disk, then import again."
+                self.path,
+                f"Reading failed: {error.strerror or error}.",
+                advice="Check the disk, then import again.",
             ) from None
 
 

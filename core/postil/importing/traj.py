@@ -100,8 +100,15 @@ def _load(source: Source) -> dict[str, Any]:
             error.what.replace(place, "It", 1),
             advice="Correct it there and import again.",
         ) from None
-    except ValueError as error:  # a constant that is not JSON, or an integer of thousands of digits
+    except _Misshapen as error:  # a constant that is not JSON
         raise MalformedInput(source.path, WHOLE, f"{error}.", advice="Correct it and import again.") from None
+    except ValueError:
+        raise MalformedInput(
+            source.path,
+            WHOLE,
+            "It has an integer of thousands of digits.",
+            advice="Correct it and import again.",
+        ) from None
     if not _is_object(document):
         raise MalformedInput(
             source.path,
