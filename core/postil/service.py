@@ -7,6 +7,8 @@ import sys
 
 import structlog
 
+log = structlog.get_logger("postil.service")
+
 
 def configure_logs() -> None:
     """Structured logs to standard error: for people on a terminal, JSON for everything else."""
@@ -27,4 +29,7 @@ def announce_ready() -> None:
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     if descriptor := os.environ.get("POSTIL_READY_FD"):
-        os.write(int(descriptor), b"ready\n")
+        try:
+            os.write(int(descriptor), b"ready\n")
+        except (OSError, ValueError) as error:  # its reader may have gone: no reason to stop what is ready
+            log.warning("POSTIL_READY_FD cannot be written to", given=descriptor, why=str(error))

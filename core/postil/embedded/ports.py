@@ -13,14 +13,19 @@ LOOPBACK = "127.0.0.1"
 
 def is_free(port: int, host: str = LOOPBACK) -> bool:
     """Whether a server could listen on `port` now."""
+    return refusal(port, host) is None
+
+
+def refusal(port: int, host: str) -> OSError | None:
+    """Why no server could listen there now; None where one could."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         # A server of ours that just ended leaves connections in TIME_WAIT; servers bind over those, so may we.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError:
-            return False
-        return True
+        except OSError as error:
+            return error
+        return None
 
 
 def answers(port: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -240,12 +241,18 @@ def _http_port(settings: Settings) -> int:
     """The dashboard's port, seen to be free before anything is started."""
     if settings.http_port == 0:
         return ports.choose("The dashboard", None, settings.data_dir.absolute() / "http.port")
-    if not ports.is_free(settings.http_port, settings.http_host):
+    refusal = ports.refusal(settings.http_port, settings.http_host)
+    if refusal is None:
+        return settings.http_port
+    if refusal.errno == errno.EADDRINUSE:
         raise PortBusy(
             f"Port {settings.http_port} of {settings.http_host} is taken, the dashboard cannot have it.",
             advice="Stop its owner, or choose another: postil up --port N",
         )
-    return settings.http_port
+    raise EmbeddedError(
+        f"The dashboard cannot listen on {settings.http_host} port {settings.http_port}: {refusal.strerror}.",
+        advice="Correct POSTIL_HTTP_HOST, or choose another port: postil up --port N",
+    )
 
 
 def _prepare_postgres(postgres: EmbeddedPostgres, data_dir: Path) -> str:
