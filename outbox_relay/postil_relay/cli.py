@@ -90,7 +90,7 @@ def unpark(
     from postil_relay.parking import request_unpark
     from postil_relay.process import database
 
-    of_tenant = tenant or load_settings().tenant
+    of_tenant = load_settings(tenant=tenant).tenant
     with database() as connection:
         if not request_unpark(connection, of_tenant, run_id):
             raise PostilError(

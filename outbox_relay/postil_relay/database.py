@@ -53,7 +53,7 @@ def translated(error: Exception) -> PostilError:
         )
     return Unavailable(
         f"Postgres cannot be used now: {_line(error)}",
-        advice="The relay tries again by itself; see `postil doctor`.",
+        advice="Check that it runs and POSTIL_DATABASE_URL (`postil doctor`); the relay itself tries again.",
     )
 
 

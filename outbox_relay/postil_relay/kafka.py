@@ -13,11 +13,12 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # these are p
     AdminClient,
     ConfigResource,  # pyright: ignore[reportPrivateImportUsage] -- likewise
     ResourceType,  # pyright: ignore[reportPrivateImportUsage] -- likewise
+    TopicMetadata,  # pyright: ignore[reportPrivateImportUsage] -- likewise
 )
 from confluent_kafka.cimpl import NewTopic
 
 from postil.envelope import CONTENT_TYPE
-from postil.errors import Unavailable
+from postil.errors import ConfigurationError, Unavailable
 from postil_relay.chain import Row, Verdict
 from postil_relay.errors import TopicUnusable
 
@@ -41,6 +42,8 @@ _PRODUCER: dict[str, Any] = {
     "topic.metadata.refresh.interval.ms": 30_000,
 }
 
+# Seconds an answer is waited for at a time; short, so that a signal is heeded in between.
+_ANSWER = 2.0
 LARGEST_BY_DEFAULT = 1_048_588  # Kafka's own
 
 _REFUSED = {
@@ -198,19 +201,12 @@ class Outlet:
 def ensure_topic(client: dict[str, str], name: str, partitions: int, *, timeout: float = 10.0) -> Topic:
     """Create the topic if it is missing, never change it.
 
-    Raises `Unavailable` where no broker answers, `TopicUnusable` where it refuses.
+    Raises `Unavailable` where no broker answers, `TopicUnusable` where it refuses,
+    `ConfigurationError` where the client refuses its settings.
     """
-    admin = AdminClient(
-        {
-            **client,
-            "client.id": "postil-relay-admin",
-            "socket.timeout.ms": int(timeout * 1000),
-            "log_level": 0,
-        }
-    )
     deadline = time.monotonic() + timeout
+    admin, found = look_up(client, name, timeout=timeout)
     try:
-        found = admin.list_topics(name, timeout=timeout).topics[name]
         missing = found.error is not None and found.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART
         if missing:
             _create(admin, name, partitions, timeout)
@@ -221,6 +217,44 @@ def ensure_topic(client: dict[str, str], name: str, partitions: int, *, timeout:
     if found.error is not None:
         raise _translated(found.error, name, client)
     return Topic(name, len(found.partitions), _largest_message(admin, name, min(timeout, 2.0)))
+
+
+def look_up(
+    client: dict[str, str], topic: str, *, timeout: float = 10.0
+) -> tuple[AdminClient, TopicMetadata]:
+    """An administrator's client, and what a broker answered it about the topic; the answer may be an error.
+
+    Raises `Unavailable` with the reason where no broker answers, `ConfigurationError` where the client refuses its settings.
+    """
+    said: dict[int, KafkaError] = {}
+
+    def note(error: KafkaError) -> None:
+        said.setdefault(error.code(), error)
+
+    settings: dict[str, Any] = {
+        **client,
+        "client.id": "postil-relay-admin",
+        "socket.timeout.ms": int(timeout * 1000),
+        "log_level": 0,
+        "error_cb": note,
+    }
+    try:
+        admin = AdminClient(settings)
+    except KafkaException as error:
+        raise ConfigurationError(
+            f"Kafka's client refuses its settings: {error.args[0].str()}.",
+            advice="Correct the POSTIL_KAFKA_* settings.",
+        ) from error
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            return admin, admin.list_topics(topic, timeout=min(timeout, _ANSWER)).topics[topic]
+        except KafkaException as error:
+            admin.poll(0)  # has the client say what it met
+            all_down = said.pop(KafkaError._ALL_BROKERS_DOWN, None)
+            if all_down is not None or time.monotonic() > deadline:
+                why = next(iter(said.values()), error.args[0])
+                raise _unavailable(why, client) from error
 
 
 def _largest_message(admin: AdminClient, name: str, timeout: float) -> int:
@@ -248,7 +282,11 @@ def _translated(error: KafkaError, topic: str, client: dict[str, str]) -> Unavai
             f"Kafka refuses topic {topic}: {error.str()}.",
             advice="Check its name and this client's rights (POSTIL_KAFKA_*).",
         )
+    return _unavailable(error, client)
+
+
+def _unavailable(error: KafkaError, client: dict[str, str]) -> Unavailable:
     return Unavailable(
         f"Kafka at {client.get('bootstrap.servers')} cannot be used now: {error.str()}.",
-        advice="Check that it runs and that POSTIL_KAFKA_BOOTSTRAP_SERVERS is right.",
+        advice="Check that it runs, and the POSTIL_KAFKA_* settings.",
     )

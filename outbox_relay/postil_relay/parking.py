@@ -10,6 +10,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import class_row
 
+from postil.jsontext import check_text
 from postil_relay.errors import LeaseLost
 from postil_relay.lease import Lease
 
@@ -88,7 +89,8 @@ def parked_runs(connection: Connection[Any]) -> Sequence[ParkedRun]:
 
 
 def request_unpark(connection: Connection[Any], tenant: str, run_id: str) -> bool:
-    """Ask the relay to publish a parked run; False where it is not parked."""
+    """Ask the relay to publish a parked run; False where it is not parked. Raises `InvalidInput` for what is no text."""
+    check_text(run_id, "run_id")
     return bool(
         connection.execute(
             "update postil.parked_run set unpark_requested_at = now() where tenant = %s and run_id = %s",

@@ -23,8 +23,8 @@ def postgres_unreachable(stop: threading.Event) -> Retrying:
 
 
 def kafka_unreachable(stop: threading.Event) -> Retrying:
-    """A broker that starts: soon again, at most 5 s apart, for ever. Once connected, librdkafka does this itself."""
-    return _for_ever("kafka", stop, most=5.0)
+    """A broker that starts: soon again, at most 1 s apart, for ever. Once connected, librdkafka does this itself."""
+    return _for_ever("kafka", stop, most=1.0)
 
 
 def _for_ever(part: str, stop: threading.Event, *, most: float) -> Retrying:

@@ -14,8 +14,10 @@ def register(bench: typer.Typer) -> None:
 
 
 def relay(
-    events: Annotated[int, typer.Option(min=1000, help="Events to drain in each round.")] = 300_000,
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds in which both sides take turns.")] = 3,
+    events: Annotated[
+        int, typer.Option(min=1000, max=10_000_000, help="Events to drain in each round.")
+    ] = 300_000,
+    rounds: Annotated[int, typer.Option(min=1, max=1000, help="Rounds in which both sides take turns.")] = 3,
     as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
 ) -> None:
     """Measure how fast a backlog reaches Kafka, beside librdkafka with the same bytes."""
@@ -59,8 +61,8 @@ def relay(
 
 
 def latency(
-    rate: Annotated[float, typer.Option(min=1, help="Commits per second.")] = 2000,
-    seconds: Annotated[float, typer.Option(min=1, help="How long to write.")] = 10,
+    rate: Annotated[float, typer.Option(min=1, max=1_000_000, help="Commits per second.")] = 2000,
+    seconds: Annotated[float, typer.Option(min=1, max=3600, help="How long to write.")] = 10,
     as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
 ) -> None:
     """Measure the time from a commit to a consumer, beside one fsync and one direct message."""

@@ -19,6 +19,7 @@ from confluent_kafka.cimpl import NewTopic
 from postil.bench.scratch import scratch_database
 from postil.errors import ConfigurationError, Unavailable
 from postil.settings import Settings, load_settings
+from postil_relay.kafka import look_up
 
 PARTITIONS = 6
 
@@ -38,7 +39,7 @@ class Scene:
     def topic(self) -> Generator[str]:
         """A topic stamped by the broker on arrival, deleted afterwards."""
         name = f"postil.bench.{uuid.uuid4().hex[:8]}"
-        admin = AdminClient({**self.settings.kafka_client()})
+        admin = AdminClient({**self.settings.kafka_client(), "log_level": 0})
         stamped = {"message.timestamp.type": "LogAppendTime"}
         admin.create_topics([NewTopic(name, PARTITIONS, config=stamped)])[name].result(30)  # pyright: ignore[reportUnknownMemberType] -- the driver leaves the future's type open
         try:
@@ -83,7 +84,9 @@ class Scene:
 
 @contextmanager
 def scene(settings: Settings) -> Generator[Scene]:
-    """Use the servers at hand, or throw-away ones."""
+    """Use the servers at hand, or throw-away ones. Raises `Unavailable` where one of them does not answer."""
+    if settings.kafka_bootstrap_servers is not None:
+        look_up(settings.kafka_client(), settings.kafka_topic)
     with ExitStack() as stack:
         url = stack.enter_context(scratch_database(settings))
         changes: dict[str, object] = {"database_url": url}
