@@ -16,7 +16,10 @@ from confluent_kafka import (
     TopicPartition,
 )
 from confluent_kafka import Message as KafkaMessage
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but not declared so
+    AdminClient,
+    TopicMetadata,  # pyright: ignore[reportPrivateImportUsage] -- likewise
+)
 
 from postil_consumers.errors import Misconfigured, Transient
 from postil_consumers.sink import Partition, Resume
@@ -42,6 +45,8 @@ _REFUSALS = {
     KafkaError.INCONSISTENT_GROUP_PROTOCOL: "A foreign consumer uses this group; give it another.",
     KafkaError.TOPIC_EXCEPTION: "Correct POSTIL_KAFKA_TOPIC.",
 }
+_TOPIC_MISSING = "Check POSTIL_KAFKA_TOPIC; the relay makes the topic when it starts."
+_UNREACHABLE = "Check that the brokers run and can be reached; a running consumer tries again by itself."
 
 
 def translated(error: KafkaError, doing: str) -> Transient | Misconfigured:
@@ -51,9 +56,49 @@ def translated(error: KafkaError, doing: str) -> Transient | Misconfigured:
         return Misconfigured(what, advice=advice)
     if error.fatal():
         return Misconfigured(what, advice="Start the process again; report it if it comes back.")
-    return Transient(
-        what, advice="It is tried again until it works; check that the brokers run and can be reached."
-    )
+    missing = error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART
+    return Transient(what, advice=_TOPIC_MISSING if missing else _UNREACHABLE)
+
+
+def new_consumer(config: Mapping[str, Any]) -> Consumer:
+    """A consumer, or `Misconfigured` where the client itself refuses its settings."""
+    try:
+        return Consumer(dict(config))
+    except KafkaException as error:
+        raise Misconfigured(
+            f"Kafka's client refuses its settings: {error.args[0].str()}.",
+            advice="Correct the POSTIL_KAFKA_* settings.",
+        ) from None
+
+
+class Complaints:
+    """What the client met while no broker answered; it says so to its `error_cb`, whenever it is polled."""
+
+    def __init__(self) -> None:
+        self._first: dict[int, KafkaError] = {}
+
+    def __call__(self, error: KafkaError) -> None:
+        """Keep the first of a kind."""
+        self._first.setdefault(error.code(), error)
+
+    def find_topic(self, consumer: Consumer, topic: str, timeout: float) -> TopicMetadata:
+        """What the brokers answer about the topic.
+
+        Raises `Misconfigured` where they refuse it, `Transient` where there is none yet or nobody answers:
+        a wrong password too, for a broker that goes down while it is asked looks the same.
+        """
+        doing = f"looking for topic {topic}"
+        try:
+            found: TopicMetadata = consumer.list_topics(topic, timeout=timeout).topics[topic]
+        except KafkaException as failed:
+            consumer.poll(0)
+            self._first.pop(KafkaError._ALL_BROKERS_DOWN, None)  # says less than what brought them down
+            error: KafkaError = next(iter(self._first.values()), failed.args[0])
+            advice = _REFUSALS.get(error.code(), _UNREACHABLE)
+            raise Transient(f"Kafka: {doing}: {error.str()}", advice=advice) from None
+        if found.error is not None:
+            raise translated(found.error, doing)
+        return found
 
 
 class KafkaSource:
@@ -72,7 +117,8 @@ class KafkaSource:
         self._client = dict(client)
         self._partitions: dict[int, Partition] = {}
         self._topic_id = ""
-        self._reachable = True
+        self._reachable: bool | None = None  # not reached yet
+        self._complaints = Complaints()
         config: dict[str, Any] = {
             **client,
             "group.id": group,
@@ -94,12 +140,7 @@ class KafkaSource:
         }
         if instance:
             config["group.instance.id"] = instance
-        try:
-            self._consumer = Consumer(config)
-        except KafkaException as error:
-            raise Misconfigured(
-                f"Kafka: {error.args[0]}", advice="Correct the POSTIL_KAFKA_* settings."
-            ) from None
+        self._consumer = new_consumer(config)
 
     def start(
         self,
@@ -107,12 +148,8 @@ class KafkaSource:
         revoked: Callable[[Sequence[Partition]], None],
     ) -> None:
         """Join the group once the topic is there; before that raises `Transient`, for the relay makes it."""
-        try:
-            error = self._consumer.list_topics(self._topic, timeout=_JOIN_TIMEOUT).topics[self._topic].error
-        except KafkaException as refused:
-            error = refused.args[0]
-        if error is not None:
-            raise translated(error, f"looking for topic {self._topic}")
+        self._complaints.find_topic(self._consumer, self._topic, _JOIN_TIMEOUT)
+        self._reachable = True
         self._topic_id = topic_id(self._client, self._topic)
         # A broker that was just started is still loading its groups. Asked to join meanwhile, librdkafka waits two seconds
         # before it asks again; asked for offsets, it asks again at once.
@@ -172,12 +209,15 @@ class KafkaSource:
             value = message.value()
             size += len(value) if value is not None else 0
             found.append(Message(partition, offset, message.key(), value))
-        if found and not self._reachable:
+        if found and self._reachable is False:
             self._reachable = True
             log.info("kafka is back")
         return found, size
 
     def _on_error(self, error: KafkaError) -> None:
+        if self._reachable is None:
+            self._complaints(error)
+            return
         found = translated(error, "reading")
         if isinstance(found, Misconfigured):
             raise found

@@ -62,7 +62,8 @@ class PostgresGaps:
 
 def translated(error: psycopg.Error, doing: str) -> Transient | Misconfigured:
     """The typed error for the driver's: only what a person must change is not tried again."""
-    what = f"Postgres: {doing}: {str(error).strip() or type(error).__name__}"
+    said = str(error).strip() or type(error).__name__
+    what = f"Postgres: {doing}: {said.splitlines()[0]}"
     sqlstate = error.sqlstate or ""
     if sqlstate in {"3F000", "42P01", "42883"}:
         return Misconfigured(what, advice="The schema is not there: run `postil migrate`.")
@@ -71,5 +72,6 @@ def translated(error: psycopg.Error, doing: str) -> Transient | Misconfigured:
             what, advice="Grant this role USAGE on schema postil, SELECT on its tables, EXECUTE."
         )
     return Transient(
-        what, advice="It is tried again until it works; check POSTIL_DATABASE_URL and that the server runs."
+        what,
+        advice="Check POSTIL_DATABASE_URL and that the server runs; a running consumer tries again by itself.",
     )

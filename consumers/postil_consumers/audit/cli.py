@@ -21,6 +21,7 @@ def consume_audit() -> None:
 
     Resumes where the audit log ends, whatever the consumer group says. Prints `ready` once it reads.
     """
+    import os
     import socket
     from hashlib import sha256
 
@@ -35,13 +36,13 @@ def consume_audit() -> None:
     settings = load_settings()
     client, url = settings.kafka_client(), settings.require_database_url()
     audit_dir = settings.audit_path.absolute()
+    # The same directory is the same member: restarted, it has its partitions back at once.
+    member = sha256(f"{socket.gethostname()}:".encode() + os.fsencode(audit_dir)).hexdigest()[:16]
+    source = KafkaSource(
+        client, settings.kafka_topic, f"{settings.kafka_topic}.audit", instance=f"audit-{member}"
+    )
     sink = AuditSink(audit_dir)
     try:
-        # The same directory is the same member: restarted, it has its partitions back at once.
-        member = sha256(f"{socket.gethostname()}:{audit_dir}".encode()).hexdigest()[:16]
-        source = KafkaSource(
-            client, settings.kafka_topic, f"{settings.kafka_topic}.audit", instance=f"audit-{member}"
-        )
         run_until_stopped(
             Runner(source, sink, PostgresGaps(url), report=HealthFile(audit_dir / "health.json"))
         )
@@ -55,7 +56,10 @@ def verify(
         typer.Argument(metavar="DIR", help="Audit directory, or one log in it (default: POSTIL_AUDIT_DIR)."),
     ] = None,
     wait: Annotated[
-        float, typer.Option(min=0, help="Seconds a writer at work is given to finish what it is writing.")
+        float,
+        typer.Option(
+            min=0, max=86_400, help="Seconds a writer at work is given to finish what it is writing."
+        ),
     ] = 5.0,
     as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
 ) -> None:

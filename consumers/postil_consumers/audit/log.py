@@ -205,7 +205,8 @@ def storage_failed(directory: Path, error: OSError) -> StorageFailed:
     """The audit log's place cannot be written (or read) now."""
     return StorageFailed(
         f"{error.filename or directory} cannot be written: {error.strerror or error}",
-        advice="Free space, or correct the permissions; the log goes on by itself, nothing is lost.",
+        advice="Free space, correct the permissions, or name another place with POSTIL_AUDIT_DIR; "
+        "nothing is lost, and a running writer goes on by itself.",
     )
 
 

@@ -100,7 +100,7 @@ def unreadable(place: Path, error: OSError) -> AuditLogUnreadable:
     """It could not be told whether the log is sound."""
     return AuditLogUnreadable(
         f"{error.filename or place} cannot be read: {error.strerror or error}",
-        advice="Run it as a user who may read the audit directory.",
+        advice="Name the audit directory, and run it as a user who may read it.",
     )
 
 

@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
 
 def verify(
     wait: Annotated[
-        float, typer.Option(min=0, help="Seconds to wait for events that are still on their way.")
+        float, typer.Option(min=0, max=86_400, help="Seconds to wait for events that are still on their way.")
     ] = 10.0,
     as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
 ) -> None:

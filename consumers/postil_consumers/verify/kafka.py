@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
 
 from postil_consumers.audit.merkle import leaf_hash
 from postil_consumers.contract import identify
 from postil_consumers.errors import Transient, Unparseable
-from postil_consumers.kafka import translated
+from postil_consumers.kafka import Complaints, new_consumer, translated
 from postil_consumers.verify.sqlite import DIGEST_SIZE
 
 _TIMEOUT = 5.0
@@ -28,7 +29,8 @@ class TopicReader:
 
     def __init__(self, client: Mapping[str, str], topic: str) -> None:
         self.topic = topic
-        self._consumer = Consumer(
+        complaints = Complaints()
+        self._consumer = new_consumer(
             {
                 **client,
                 "group.id": "postil.verify",  # never joined, nothing is committed
@@ -37,18 +39,17 @@ class TopicReader:
                 "enable.partition.eof": True,
                 "fetch.wait.max.ms": 50,
                 "log_level": 0,
+                "error_cb": complaints,
             }
         )
-        try:
-            found = self._consumer.list_topics(topic, timeout=_TIMEOUT).topics[topic]
-            self.partitions = sorted(found.partitions)
-            marks = [self._marks(number) for number in self.partitions]
-        except KafkaException as error:
-            self._consumer.close()
-            raise translated(error.args[0], f"reading topic {topic}") from None
-        if found.error is not None:
-            self._consumer.close()
-            raise translated(found.error, f"reading topic {topic}")
+        with ExitStack() as on_failure:
+            on_failure.callback(self._consumer.close)
+            self.partitions = sorted(complaints.find_topic(self._consumer, topic, _TIMEOUT).partitions)
+            try:
+                marks = [self._marks(number) for number in self.partitions]
+            except KafkaException as error:
+                raise translated(error.args[0], f"reading topic {topic}") from None
+            on_failure.pop_all()
         self.oldest = {number: low for number, (low, _) in zip(self.partitions, marks, strict=True)}
         self.next = dict(self.oldest)
         self.messages = sum(high - low for low, high in marks)

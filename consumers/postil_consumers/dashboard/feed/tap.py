@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 
 import structlog
@@ -68,28 +69,29 @@ class Tap(threading.Thread):
     def run(self) -> None:
         """Read until stopped; whatever goes wrong is said once and tried again."""
         while not self._ending.is_set():
-            consumer = Consumer(
-                {
-                    **self._client,
-                    "group.id": "postil-dashboard-feed",  # the client wants one; never joined, never committed
-                    "client.id": "postil-dashboard",
-                    "enable.auto.commit": False,
-                    "enable.auto.offset.store": False,
-                    "auto.offset.reset": "error",  # a lost position must be noticed, not skipped over
-                    "fetch.wait.max.ms": 100,
-                    "reconnect.backoff.max.ms": 1_000,
-                    "error_cb": self._on_error,
-                    "log_level": 0,
-                }
-            )
             try:
-                if self._attach(consumer):
-                    self._pump(consumer)
+                with closing(self._consumer()) as consumer:
+                    if self._attach(consumer):
+                        self._pump(consumer)
             except KafkaException as error:
                 self._say("down", _reason(error.args[0]))
                 self._ending.wait(CHECK_EVERY)
-            finally:
-                consumer.close()
+
+    def _consumer(self) -> Consumer:
+        return Consumer(
+            {
+                **self._client,
+                "group.id": "postil-dashboard-feed",  # the client wants one; never joined, never committed
+                "client.id": "postil-dashboard",
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "auto.offset.reset": "error",  # a lost position must be noticed, not skipped over
+                "fetch.wait.max.ms": 100,
+                "reconnect.backoff.max.ms": 1_000,
+                "error_cb": self._on_error,
+                "log_level": 0,
+            }
+        )
 
     def _attach(self, consumer: Consumer) -> bool:
         """Take every partition at its end; False if stopped meanwhile."""
@@ -103,7 +105,8 @@ class Tap(threading.Thread):
                 self._attached_before = True
                 self._say("live", None)
                 return True
-            self._say("connecting", f"topic {self._topic} does not exist yet: the relay creates it")
+            if numbers is not None:
+                self._say("connecting", f"topic {self._topic} does not exist yet: the relay creates it")
             self._ending.wait(0.5)
         return False
 
@@ -140,19 +143,19 @@ class Tap(threading.Thread):
             into.append(kept)
 
     def _take_new_partitions(self, consumer: Consumer) -> None:
-        new = [n for n in self._numbers(consumer) if n not in self._partitions]
+        new = [n for n in self._numbers(consumer) or () if n not in self._partitions]
         if new:
             # Whole, from their beginning: nobody has read them yet.
             self._partitions |= {n: TopicPartition(self._topic, n, 0) for n in new}
             consumer.incremental_assign([self._partitions[n] for n in new])
 
-    def _numbers(self, consumer: Consumer) -> list[int]:
-        """The topic's partitions; empty while it does not exist or no broker answers."""
+    def _numbers(self, consumer: Consumer) -> list[int] | None:
+        """The topic's partitions; empty while it does not exist, None where no broker answers, which is said."""
         try:
             found = consumer.list_topics(self._topic, timeout=2).topics.get(self._topic)
         except KafkaException as error:
             self._say("down", _reason(error.args[0]))
-            return []
+            return None
         return [] if found is None or found.error is not None else sorted(found.partitions)
 
     def _at_end(self, consumer: Consumer, number: int) -> TopicPartition:
