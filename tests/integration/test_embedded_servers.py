@@ -7,6 +7,7 @@ import socket
 import stat
 import struct
 import time
+import uuid
 from pathlib import Path
 
 import psycopg
@@ -167,3 +168,12 @@ def test_a_broken_ahead_of_time_cache_hinders_no_start(
     assert list(mine.glob("*.aot"))
     with EmbeddedKafka(tmp_path / "kafka") as server:
         assert server.is_ready()
+
+
+def test_a_kafka_whose_identity_begins_with_a_dash_starts_like_any_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as drawn:
+        drawn.setattr(uuid, "uuid4", lambda: uuid.UUID(bytes=b"\xf8" + bytes(15)))
+        with EmbeddedKafka(tmp_path / "kafka") as server:
+            assert "cluster.id=-AAA" in (server.data / "meta.properties").read_text()

@@ -218,8 +218,7 @@ class EmbeddedKafka:
             "kafka.tools.StorageTool",
             "format",
             "--standalone",
-            "--cluster-id",
-            cluster,
+            f"--cluster-id={cluster}",  # one argument: the id may begin with a dash
             "--config",
             self.configuration,
         ]
