@@ -50,6 +50,7 @@ bench: setup ## Measure this machine, each figure beside its physical limit
 	$(BIN)/postil bench write
 	$(BIN)/postil bench relay
 	$(BIN)/postil bench latency
+	$(BIN)/python tests/benchmarks/warm_start.py
 
 docs: setup ## Write the reference pages from the code
 	$(BIN)/python docs/reference/generate.py

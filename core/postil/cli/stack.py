@@ -68,7 +68,19 @@ def up(
     if kafka not in {"embedded", "memory"}:
         raise typer.BadParameter("choose embedded or memory", param_hint="--kafka")
 
-    from postil.embedded import detached, stack
+    from postil.embedded import detached
+
+    if detach:
+        # The supervisor imports what it needs in its own process; this one, which only waits for it, does not as well.
+        data_dir = _settings(data).data_dir
+        given = ["--data", str(data_dir.absolute()), "--kafka", kafka]
+        given += [] if port is None else ["--port", str(port)]
+        given += [] if demo is None else ["--demo", str(demo.absolute())]
+        with _Terminal(stays=False) as terminal:
+            detached.start(given, data_dir, terminal)
+        return
+
+    from postil.embedded import stack
     from postil.errors import PostilError
 
     settings = stack.settings_to_start_with(data, http_port=port)
@@ -79,14 +91,8 @@ def up(
             pipe.failed(error)
             raise
         return
-    with _Terminal(stays=not detach) as terminal:
-        if not detach:
-            stack.run(settings, kafka=kafka, report=terminal, demo=demo)
-            return
-        given = ["--data", str(settings.data_dir.absolute()), "--kafka", kafka]
-        given += [] if port is None else ["--port", str(port)]
-        given += [] if demo is None else ["--demo", str(demo.absolute())]
-        detached.start(given, settings.data_dir, terminal)
+    with _Terminal(stays=True) as terminal:
+        stack.run(settings, kafka=kafka, report=terminal, demo=demo)
 
 
 def down(data: DataDir = None) -> None:

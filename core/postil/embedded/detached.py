@@ -11,14 +11,16 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from postil.embedded.errors import EmbeddedError, StartFailed
 from postil.embedded.private import private_directory
 from postil.embedded.process import last_line, open_log
 from postil.embedded.record import PartRecord, StackRecord
-from postil.embedded.stack import Reporter
 from postil.errors import PostilError
+
+if TYPE_CHECKING:
+    from postil.embedded.stack import Reporter
 
 REPORT_FD = "POSTIL_REPORT_FD"
 
