@@ -9,12 +9,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 
+import httpx
 import psycopg
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from postil.settings import Settings
+from postil_consumers.dashboard.threaded import ThreadedDashboard
 from postil_consumers.findings import Findings
 from postil_consumers.verify.verification import verify
 
@@ -123,6 +125,28 @@ def test_what_is_published_is_in_the_audit_log_and_sigterm_ends_it_well(
     assert ([], [], 40 * EVENTS) == (listed(report.findings), listed(report.doubts), report.recorded)
     process.send_signal(signal.SIGTERM)
     assert 0 == process.wait(30)
+
+
+def test_the_dashboard_tells_how_far_the_audit_log_is(
+    settings: Settings,
+    start: Callable[[], Consumer],
+    database: psycopg.Connection[tuple[str, int, str]],
+    producer: Producer,
+) -> None:
+    def audit() -> dict[str, object]:
+        with ThreadedDashboard(settings.model_copy(update={"http_port": 0})) as dashboard:
+            state: dict[str, object] = httpx.get(f"{dashboard.url}/api/pipeline").json()["audit"]
+        return state
+
+    publish(settings, producer, record(database, "run-1"))
+    assert (0, EVENTS) == (audit()["leaves"], audit()["lag"])
+    process = start()
+    ready(process)
+    assert EVENTS == verify(settings, wait=30).recorded
+    process.send_signal(signal.SIGTERM)  # it commits its offsets before it ends
+    assert 0 == process.wait(30)
+
+    assert (EVENTS, 0) == (audit()["leaves"], audit()["lag"])
 
 
 def test_killed_and_started_again_it_has_every_event_once(

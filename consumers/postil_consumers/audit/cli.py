@@ -26,7 +26,7 @@ def consume_audit() -> None:
     from hashlib import sha256
 
     from postil.settings import load_settings
-    from postil_consumers.audit.sink import AuditSink
+    from postil_consumers.audit.sink import AuditSink, consumer_group
     from postil_consumers.health import HealthFile
     from postil_consumers.kafka import KafkaSource
     from postil_consumers.postgres import PostgresGaps
@@ -39,7 +39,7 @@ def consume_audit() -> None:
     # The same directory is the same member: restarted, it has its partitions back at once.
     member = sha256(f"{socket.gethostname()}:".encode() + os.fsencode(audit_dir)).hexdigest()[:16]
     source = KafkaSource(
-        client, settings.kafka_topic, f"{settings.kafka_topic}.audit", instance=f"audit-{member}"
+        client, settings.kafka_topic, consumer_group(settings.kafka_topic), instance=f"audit-{member}"
     )
     sink = AuditSink(audit_dir)
     try:

@@ -35,6 +35,11 @@ def log_directory(audit_dir: Path, topic: str, partition: int) -> Path:
     return audit_dir / f"{topic}-{partition}"
 
 
+def consumer_group(topic: str) -> str:
+    """The consumer group whose offsets tell how far a topic's audit log is."""
+    return f"{topic}.audit"
+
+
 class AuditSink:
     """Writes every message of a topic to the audit log, exactly once in effect.
 

@@ -14,12 +14,12 @@ from postil.errors import PostilError
 from postil.history import Pipeline
 from postil.postgres.pipeline import pipeline
 from postil.settings import Settings
+from postil_consumers.audit.sink import consumer_group
 from postil_consumers.dashboard.audit_log import audit_log
 from postil_consumers.dashboard.database import Database
 from postil_consumers.dashboard.feed.hub import Hub
 from postil_consumers.dashboard.feed.tap import Tap
 
-AUDIT_GROUP = "postil.audit"
 FRESH = 1.0
 """Seconds an answer is shared by all viewers."""
 BEHIND_SECONDS = 5.0
@@ -70,7 +70,8 @@ class Health:
     def _kafka(self) -> dict[str, Any]:
         if not self._settings.kafka_bootstrap_servers:
             return {"state": "unknown", "reason": "no Kafka is configured"}
-        topic, group = self._settings.kafka_topic, AUDIT_GROUP
+        topic = self._settings.kafka_topic
+        group = consumer_group(topic)
         try:
             consumer = Consumer({**self._settings.kafka_client(), "group.id": group, "log_level": 0})
         except KafkaException as error:
