@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -29,7 +30,7 @@ BATCH_MESSAGES = 10_000
 BATCH_BYTES = 16 * 1024 * 1024
 _CHUNK = 1_000
 _TIMEOUT = 10.0
-_JOIN_TIMEOUT = 2.0  # tried again for ever; short, so that a signal is heeded in between
+_ANSWER_TIMEOUT = 2.0  # tried again for ever; short, so that a signal is heeded in between
 
 log = structlog.get_logger("postil.kafka")
 
@@ -88,14 +89,21 @@ class Complaints:
         a wrong password too, for a broker that goes down while it is asked looks the same.
         """
         doing = f"looking for topic {topic}"
-        try:
-            found: TopicMetadata = consumer.list_topics(topic, timeout=timeout).topics[topic]
-        except KafkaException as failed:
-            consumer.poll(0)
-            self._first.pop(KafkaError._ALL_BROKERS_DOWN, None)  # says less than what brought them down
-            error: KafkaError = next(iter(self._first.values()), failed.args[0])
-            advice = _REFUSALS.get(error.code(), _UNREACHABLE)
-            raise Transient(f"Kafka: {doing}: {error.str()}", advice=advice) from None
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                found: TopicMetadata = consumer.list_topics(topic, timeout=_ANSWER_TIMEOUT).topics[topic]
+            except KafkaException as failed:
+                consumer.poll(0)
+                all_down = self._first.pop(KafkaError._ALL_BROKERS_DOWN, None)
+                if all_down is None and time.monotonic() < deadline:
+                    continue
+                # What brought them down says more than that they are. The next time it may be something else.
+                error: KafkaError = next(iter(self._first.values()), failed.args[0])
+                self._first.clear()
+                advice = _REFUSALS.get(error.code(), _UNREACHABLE)
+                raise Transient(f"Kafka: {doing}: {error.str()}", advice=advice) from None
+            break
         if found.error is not None:
             raise translated(found.error, doing)
         return found
@@ -148,13 +156,13 @@ class KafkaSource:
         revoked: Callable[[Sequence[Partition]], None],
     ) -> None:
         """Join the group once the topic is there; before that raises `Transient`, for the relay makes it."""
-        self._complaints.find_topic(self._consumer, self._topic, _JOIN_TIMEOUT)
+        self._complaints.find_topic(self._consumer, self._topic, _ANSWER_TIMEOUT)
         self._reachable = True
         self._topic_id = topic_id(self._client, self._topic)
         # A broker that was just started is still loading its groups. Asked to join meanwhile, librdkafka waits two seconds
         # before it asks again; asked for offsets, it asks again at once.
         with contextlib.suppress(KafkaException):
-            self._consumer.committed([TopicPartition(self._topic, 0)], timeout=_JOIN_TIMEOUT)
+            self._consumer.committed([TopicPartition(self._topic, 0)], timeout=_ANSWER_TIMEOUT)
 
         def on_assign(consumer: Consumer, found: list[TopicPartition]) -> None:
             consumer.incremental_assign(found)
