@@ -169,10 +169,20 @@ def test_a_server_that_is_not_there_or_answers_nothing_is_unavailable_and_waited
 
 
 @pytest.mark.parametrize(
-    "url", ["", "postil", "mysql://localhost/x", "postgresql://host:port/x", "http://[::1"]
+    ("url", "why"),
+    [
+        ("", "is not one of PostgreSQL"),
+        ("postil", "is not one of PostgreSQL"),
+        ("mysql://localhost/x", "is not one of PostgreSQL"),
+        ("http://[::1", "is not one of PostgreSQL"),
+        ("postgresql://host:port/x", "has a port that is no number"),
+        ("postgresql://user:pass@word@host/x", "has a host that is no host name"),
+        ("postgresql://one:1,two:2/x", "cannot be read by SQLAlchemy"),
+        ("postgresql+psycopg://host/x?nosuch=1", "invalid URI query parameter"),
+    ],
 )
-def test_what_is_no_url_of_postgresql_is_refused(url: str) -> None:
-    with pytest.raises(errors.ConfigurationError, match="not one of PostgreSQL"):
+def test_what_is_no_url_of_postgresql_is_refused(url: str, why: str) -> None:
+    with pytest.raises(errors.ConfigurationError, match=why):
         migrate(url)
 
 
