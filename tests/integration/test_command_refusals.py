@@ -136,6 +136,8 @@ STACK = [
     bad("up: --demo is not there", "--demo", "nosuch", says=("'--demo'", "does not exist")),
     bad("up: --demo is a file", "--demo", "a_file", says=("'--demo'", "is a file")),
     bad("up: --demo of 3,000 characters", "--demo", LONG, says=("'--demo'", "does not exist")),
+    bad("up: nobody to report to", POSTIL_REPORT_FD="x", says=("POSTIL_REPORT_FD is 'x'", "Unset it")),
+    bad("up: somebody who is gone to report to", POSTIL_REPORT_FD="9999", says=("POSTIL_REPORT_FD is '9999'", "Unset it")),
     bad("up: an argument", "x", says="unexpected extra argument(s) (x)"),
     *(
         bad(f"{name}: --data {what}", "--data", place, says=says)
@@ -302,6 +304,8 @@ AUDIT = [
 PROGRAMS = [
     bad("serve: --port x", "--port", "x", says=("'--port'", "valid integer")),
     bad("serve: --port 99999", "--port", "99999", says=("'--port'", "less than or equal to 65535")),
+    *(bad(f"serve: --allow-host {host!r}", "--allow-host", host, says=("'--allow-host'", "is no host name"))
+      for host in ("", "a b", "h:8400", "http://h", NO_TEXT)),
     bad("serve: --host of 3,000 characters", "--host", LONG, says="POSTIL_HTTP_HOST: must be a host name"),
     bad("serve: --host empty", "--host", "", says="POSTIL_HTTP_HOST: must be a host name"),
     bad("serve: --host no text", "--host", NO_TEXT, says="POSTIL_HTTP_HOST: must be UTF-8"),

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 import typer
+
+
+def _host_names(given: list[str] | None) -> list[str] | None:
+    for name in given or ():
+        if not re.fullmatch(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", name):
+            raise typer.BadParameter(f"{name!r} is no host name; give it without scheme and port.")
+    return given
 
 
 def register(app: typer.Typer) -> None:
@@ -22,6 +30,7 @@ def serve(
         typer.Option(
             help="A host name to answer to, besides localhost and IP addresses",
             envvar="POSTIL_HTTP_ALLOW_HOST",
+            callback=_host_names,
         ),
     ] = None,
     any_local_user: Annotated[

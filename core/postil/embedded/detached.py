@@ -58,9 +58,18 @@ class PipeReporter:
 
 
 def reporter_of_this_process() -> PipeReporter | None:
-    """The pipe to whoever started this process detached, if that is how it was started."""
+    """The pipe to whoever started this process detached, if that is how it was started.
+
+    Raises `EmbeddedError` where what is named as one is none.
+    """
     descriptor = os.environ.pop(REPORT_FD, None)
-    return PipeReporter(int(descriptor)) if descriptor else None
+    try:
+        return PipeReporter(int(descriptor)) if descriptor else None
+    except (OSError, ValueError):
+        raise EmbeddedError(
+            f"{REPORT_FD} is {descriptor!r}, which is no open descriptor.",
+            advice="Unset it: only `postil up --detach` sets it, for the process it starts.",
+        ) from None
 
 
 def start(arguments: Sequence[str], data_dir: Path, report: Reporter) -> None:
