@@ -21,6 +21,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but
     AdminClient,
     TopicMetadata,  # pyright: ignore[reportPrivateImportUsage] -- likewise
 )
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from postil_consumers.errors import Misconfigured, Transient
 from postil_consumers.sink import Partition, Resume
@@ -46,6 +47,9 @@ _REFUSALS = {
     KafkaError.INCONSISTENT_GROUP_PROTOCOL: "A foreign consumer uses this group; give it another.",
     KafkaError.TOPIC_EXCEPTION: "Correct POSTIL_KAFKA_TOPIC.",
 }
+_LOADING = {
+    KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+}  # fmt: skip
 _TOPIC_MISSING = "Check POSTIL_KAFKA_TOPIC; the relay makes the topic when it starts."
 _UNREACHABLE = "Check that the brokers run and can be reached; a running consumer tries again by itself."
 
@@ -59,6 +63,10 @@ def translated(error: KafkaError, doing: str) -> Transient | Misconfigured:
         return Misconfigured(what, advice="Start the process again; report it if it comes back.")
     missing = error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART
     return Transient(what, advice=_TOPIC_MISSING if missing else _UNREACHABLE)
+
+
+def _is_loading(error: BaseException) -> bool:
+    return isinstance(error, KafkaException) and error.args[0].code() in _LOADING
 
 
 def new_consumer(config: Mapping[str, Any]) -> Consumer:
@@ -159,10 +167,7 @@ class KafkaSource:
         self._complaints.find_topic(self._consumer, self._topic, _ANSWER_TIMEOUT)
         self._reachable = True
         self._topic_id = topic_id(self._client, self._topic)
-        # A broker that was just started is still loading its groups. Asked to join meanwhile, librdkafka waits two seconds
-        # before it asks again; asked for offsets, it asks again at once.
-        with contextlib.suppress(KafkaException):
-            self._consumer.committed([TopicPartition(self._topic, 0)], timeout=_ANSWER_TIMEOUT)
+        self._await_coordinator()
 
         def on_assign(consumer: Consumer, found: list[TopicPartition]) -> None:
             consumer.incremental_assign(found)
@@ -178,6 +183,20 @@ class KafkaSource:
             consumer.incremental_unassign(found)
 
         self._consumer.subscribe([self._topic], on_assign=on_assign, on_revoke=on_revoke, on_lost=on_revoke)
+
+    def _await_coordinator(self) -> None:
+        """Give a broker that was just started the time to load its groups.
+
+        Asked to join meanwhile, librdkafka waits two seconds before it asks again, so it is asked for an offset first.
+        """
+        loading = Retrying(
+            retry=retry_if_exception(_is_loading),
+            wait=wait_fixed(0.02),
+            stop=stop_after_delay(_ANSWER_TIMEOUT),
+            reraise=True,
+        )
+        with contextlib.suppress(KafkaException):  # whatever it is, joining the group will say it
+            loading(self._consumer.committed, [TopicPartition(self._topic, 0)], timeout=_ANSWER_TIMEOUT)
 
     def poll(self, timeout: float) -> Sequence[Message]:
         """Wait for one message, then take what is there.
