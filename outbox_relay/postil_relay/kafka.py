@@ -26,6 +26,7 @@ HEADERS: list[tuple[str, str | bytes | None]] = [("content-type", CONTENT_TYPE.e
 
 _PRODUCER: dict[str, Any] = {
     "client.id": "postil-relay",
+    "log_level": 0,  # what matters comes by error_cb, and is logged with the rest
     "acks": "all",
     "enable.idempotence": True,
     # Never given up by the client: with idempotence a timeout could leave "1, 4, 5" in the topic. We watch instead.

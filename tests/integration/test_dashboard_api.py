@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -259,3 +262,18 @@ def test_a_lost_connection_is_replaced_without_anybody_noticing(
             " and datname = current_database()"
         )
     assert ask(http, "/runs/r")["id"] == "r"
+
+
+def test_sigterm_ends_the_open_streams_and_then_the_program_with_0(
+    start: Callable[..., subprocess.Popen[bytes]], database_url: str
+) -> None:
+    process = start("serve", "--port", "0", POSTIL_DATABASE_URL=database_url)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stdout.readline() == b"ready\n"
+    said = json.loads(process.stderr.readline())
+    with httpx.stream("GET", f"{said['url']}/api/feed", timeout=30) as feed:
+        process.send_signal(signal.SIGTERM)
+        feed.read()
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (0, b"", b"")

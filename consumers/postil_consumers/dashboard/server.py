@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from collections.abc import Callable, Collection
+from contextlib import ExitStack
+from types import FrameType
 
 import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
 from postil.errors import ConfigurationError
-from postil.service import announce_ready
+from postil.service import announce_ready, configure_logs
 from postil.settings import Settings
 from postil_consumers.dashboard import peer
 from postil_consumers.dashboard.app import create_app
@@ -54,7 +57,11 @@ class Server(uvicorn.Server):
 
 
 def serve(settings: Settings, *, hosts: Collection[str] = (), any_local_user: bool = False) -> None:
-    """Serve until SIGTERM or SIGINT. Raises `ConfigurationError` where the address cannot be listened on."""
+    """Serve until SIGTERM or SIGINT, which end the process with 0.
+
+    Raises `ConfigurationError` where the address cannot be listened on.
+    """
+    configure_logs()
     settings.require_database_url()
     listening = listen(settings.http_host, settings.http_port)
     guarded = peer.is_loopback(settings.http_host) and not any_local_user and peer.can_tell()
@@ -66,19 +73,28 @@ def serve(settings: Settings, *, hosts: Collection[str] = (), any_local_user: bo
         )
     hub = Hub()
     app = create_app(settings, hosts=hosts, hub=hub)
+    # uvicorn drains on a signal, and then raises it once more for whoever handled it before.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _exit)
     Server(app, hub, own_users_only=guarded, when_ready=announce_ready).run(sockets=[listening])
+
+
+def _exit(_signal: int, _frame: FrameType | None) -> None:
+    raise SystemExit(0)
 
 
 def listen(host: str, port: int) -> socket.socket:
     """Take the address before anything else is done; raises `ConfigurationError` where it cannot be had."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listening = socket.socket(family, kind, protocol)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(address)
-    except OSError as error:
-        raise ConfigurationError(
-            f"The dashboard cannot listen on {host} port {port}: {error.strerror or error}.",
-            advice="Choose another port with POSTIL_HTTP_PORT or --port, or stop what uses this one.",
-        ) from None
+    with ExitStack() as opened:
+        try:
+            family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+            listening = opened.enter_context(socket.socket(family, kind, protocol))
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind(address)
+        except OSError as error:
+            raise ConfigurationError(
+                f"The dashboard cannot listen on {host} port {port}: {error.strerror or error}.",
+                advice="Choose another port with POSTIL_HTTP_PORT or --port, or stop what uses this one.",
+            ) from None
+        opened.pop_all()
     return listening
