@@ -398,6 +398,17 @@ def test_a_manifest_that_is_gone_is_no_clean_log(log: Path) -> None:
     assert ["the manifest is missing"] == said(verify_log(log))
 
 
+def test_a_log_that_was_emptied_is_not_sound(log: Path) -> None:
+    for path in log.iterdir():
+        path.unlink()
+    (log / "manifest.ndjson").touch()
+
+    report = verify_log(log)
+
+    (doubt,) = report.doubts
+    assert ([], "manifest.ndjson") == (said(report), doubt.place["file"])
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_manifest_whose_end_was_cut_off_disagrees_with_the_run_index(log: Path, seed: int) -> None:
     chance = random.Random(seed)

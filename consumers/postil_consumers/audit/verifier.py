@@ -127,6 +127,13 @@ class _LogCheck:
             return self._report
         chain = read_chain(self._directory, self._findings)
         self._describe(chain)
+        if not chain.links and not chain.torn and not self._findings:
+            self._report.doubts.add(
+                "manifest",
+                "the manifest is empty: the log is just being begun, or was emptied",
+                log=self._directory.name,
+                file=MANIFEST,
+            )
         self._sequence.trusted = not self._findings
         sealed: dict[str, manifest.Seal] = {}
         batches: dict[str, list[manifest.Commit]] = {}

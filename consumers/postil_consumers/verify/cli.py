@@ -57,7 +57,7 @@ def verify(
         hint = (
             "Wait for the relay and the audit log to catch up (`postil status`), or give --wait more seconds."
         )
-        late = len(report.doubts) - report.doubts.counts["uncovered"]
+        late = report.doubts.counts["unpublished"] + report.doubts.counts["lag"]
         out.print(
             f"  {report.verdict}" + (f": {late:,} events are not where they will be" if late else ""),
             style="bold yellow",
