@@ -143,6 +143,23 @@ def test_a_second_answer_is_told_that_the_first_stands(opened: Opened, postil: P
     opened.errors[:] = [error for error in opened.errors if "409" not in error]
 
 
+def test_a_question_that_the_list_dropped_first_still_says_how_it_ended(
+    opened: Opened, postil: Postil, run_id: str
+) -> None:
+    """The list may be read after an answer was committed and before the feed brings it."""
+    refund(postil, run_id)
+    page = live(opened.at("/waiting"))
+    mine = page.locator(".waiting-list > li", has_text=run_id)
+    expect(mine.get_by_role("button", name="Accept")).to_be_visible()
+    page.route("**/api/waiting*", lambda route: route.fulfill(json={"items": [], "next": None}))
+    with page.expect_response("**/api/waiting*"):
+        refund(postil, f"{run_id}/another")  # whose question has the list read again
+
+    postil.resolve_interaction(run_id, "approval", {"outcome": "decline"})
+
+    expect(mine.locator(".outcome")).to_contain_text("Declined")
+
+
 def test_the_keyboard_does_everything(opened: Opened, postil: Postil, run_id: str) -> None:
     for n in range(3):
         postil.create_run(f"{run_id}/{n}", name=f"keyboard {n}")

@@ -21,6 +21,12 @@ export const settled = signal<ReadonlyMap<string, Interaction>>(new Map());
 
 export const keyOf = (runId: string, id: string): string => `${toSegment(runId)}/${toSegment(id)}`;
 
+/** Every question that was open on this page: the list drops one as soon as it ends, which may be before the feed says so. */
+const seen = new Set<string>();
+effect(() => {
+  for (const one of waiting.value?.items ?? []) seen.add(keyOf(one.run_id, one.id));
+});
+
 /** Runs `task` soon, at most once per `ms`, the last call included; tries again while the server is away. */
 function steadily(task: () => Promise<void>, ms: number): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -77,8 +83,7 @@ export async function answer(runId: string, id: string, body: { outcome?: "accep
 
 function settle(events: Envelope[]): void {
   const ended = events.filter((event) => event.type === "interaction:resolved" || event.type === "interaction:cancelled");
-  const open = new Set(waiting.value?.items.map((one) => keyOf(one.run_id, one.id)));
-  const known = ended.filter((event) => open.has(keyOf(event.runid, String(event.data["id"]))));
+  const known = ended.filter((event) => seen.has(keyOf(event.runid, String(event.data["id"]))));
   if (known.length === 0) return;
   const next = new Map(settled.value);
   for (const event of known) next.set(keyOf(event.runid, String(event.data["id"])), event.data as unknown as Interaction);

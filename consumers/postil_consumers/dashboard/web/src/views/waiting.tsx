@@ -7,24 +7,20 @@ import { runPath } from "../address";
 import { Empty, Failed, More } from "../parts/bits";
 import { Question } from "../parts/answer";
 import { Text } from "../parts/text";
-import { answered, freshenWaiting, keyOf, moreWaiting, settled, waiting, waitingFailed } from "../state/overview";
+import { freshenWaiting, keyOf, moreWaiting, waiting, waitingFailed } from "../state/overview";
 import type { Waiting } from "../types";
 
 export function WaitingView(): JSX.Element {
-  // Questions that end while this page is open stay where they were, with what became of them.
-  const kept = useSignal<readonly Waiting[]>([]);
+  // A question that was open while this page is stays where it was, with what becomes of it: the list may know of its end
+  // before the feed tells how it ended, and whoever is just answering it must be told.
+  const kept = useSignal<ReadonlyMap<string, Waiting>>(new Map());
   useEffect(() => freshenWaiting(), []);
   const open = waiting.value;
-  const openKeys = new Set(open?.items.map((one) => keyOf(one.run_id, one.id)));
-  const ended = (one: Waiting): boolean => {
-    const key = keyOf(one.run_id, one.id);
-    return !openKeys.has(key) && (answered.value.has(key) || settled.value.has(key));
-  };
-  const gone = kept.value.filter(ended);
+  const all = new Map([...kept.value, ...(open?.items ?? []).map((one) => [keyOf(one.run_id, one.id), one] as const)]);
   useEffect(() => {
-    if (open) kept.value = [...open.items, ...gone];
+    kept.value = all;
   }, [open]);
-  const shown = open ? [...gone, ...open.items].sort((a, b) => a.asked_at.localeCompare(b.asked_at)) : [];
+  const shown = open ? [...all.values()].sort((a, b) => a.asked_at.localeCompare(b.asked_at)) : [];
   return (
     <div class="view waiting">
       <h1>Waiting for a person</h1>
