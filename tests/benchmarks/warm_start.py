@@ -108,7 +108,7 @@ def first_event(url: str, address: str) -> float:
             feed = connection.getresponse()
             break
         except OSError:
-            time.sleep(0.01)
+            time.sleep(0.01)  # nothing signals a port that opens: this is what a browser would do
     run = str(uuid.uuid4())
     Postil(url).create_run(run)
     while run not in feed.readline().decode():
