@@ -15,11 +15,11 @@ import psycopg
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from postil.embedded import jars
-from postil.embedded.kafka import EmbeddedKafka, train
-from postil.embedded.postgres import EmbeddedPostgres, postgres_version
 from postil.postgres.migrate import migrate
 from postil.settings import Settings, load_settings
+from postil_stack.servers import jars
+from postil_stack.servers.kafka import EmbeddedKafka, train
+from postil_stack.servers.postgres import EmbeddedPostgres, postgres_version
 
 # A developer's own settings, files and running stack must not leak into a test.
 for name in [name for name in os.environ if name.startswith(("POSTIL_", "PG"))]:

@@ -14,12 +14,8 @@ relay_app = typer.Typer(
 
 
 def register(app: typer.Typer) -> None:
-    """Add `postil relay` and `postil bench relay|latency`."""
-    from postil.cli import bench_app
-    from postil_relay.bench.cli import register as register_bench
-
+    """Add `postil relay`."""
     app.add_typer(relay_app, name="relay")
-    register_bench(bench_app)
 
 
 @relay_app.callback()

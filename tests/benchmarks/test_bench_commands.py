@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 
-from postil.embedded.postgres import EmbeddedPostgres
+from postil_stack.servers.postgres import EmbeddedPostgres
 
 
 def bench(name: str, *options: str, **environment: str) -> dict[str, object]:

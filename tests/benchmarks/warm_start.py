@@ -21,8 +21,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from postil import Postil
-from postil.embedded.kafka import EmbeddedKafka, train
-from postil.embedded.postgres import EmbeddedPostgres
+from postil_stack.servers.kafka import EmbeddedKafka, train
+from postil_stack.servers.postgres import EmbeddedPostgres
 
 PATIENCE = 60.0
 

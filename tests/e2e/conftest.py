@@ -15,10 +15,10 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from postil import Postil
-from postil.embedded.kafka import EmbeddedKafka
-from postil.embedded.postgres import EmbeddedPostgres
 from postil.settings import Settings, load_settings
 from postil_consumers.dashboard.threaded import ThreadedDashboard
+from postil_stack.servers.kafka import EmbeddedKafka
+from postil_stack.servers.postgres import EmbeddedPostgres
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 

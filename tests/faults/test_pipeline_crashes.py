@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from postil.embedded import record
+from postil_stack import state_file as record
 
 CASES, EVENTS_PER_CASE = 1_500, 5  # of each log: some seconds of import
 DEADLINE = 90.0

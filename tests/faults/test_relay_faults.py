@@ -19,12 +19,12 @@ import pytest
 from confluent_kafka import Consumer, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
-from postil.embedded.kafka import EmbeddedKafka
-from postil.embedded.postgres import EmbeddedPostgres
 from postil.envelope import parse
 from postil.postgres.migrate import migrate
 from postil.settings import Settings, load_settings
 from postil_relay import failpoint
+from postil_stack.servers.kafka import EmbeddedKafka
+from postil_stack.servers.postgres import EmbeddedPostgres
 
 DEADLINE = 60.0
 

@@ -18,8 +18,8 @@ import psycopg
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from postil.embedded import record
 from postil.settings import load_settings
+from postil_stack import state_file as record
 
 PATIENCE = 90.0
 

@@ -22,7 +22,7 @@ from psycopg.types.json import Jsonb
 
 from postil import AsyncPostil, Postil, user
 from postil import cli as postil_cli
-from postil.embedded.postgres import EmbeddedPostgres
+from postil_stack.servers.postgres import EmbeddedPostgres
 
 
 class Record:

@@ -21,7 +21,7 @@ import pytest
 import typer.main
 
 from postil import service
-from postil.embedded.kafka import EmbeddedKafka
+from postil_stack.servers.kafka import EmbeddedKafka
 
 pytestmark = pytest.mark.timeout(60)  # a refusal that hangs is none
 

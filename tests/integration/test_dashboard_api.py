@@ -15,11 +15,11 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from postil import Postil
-from postil.embedded.postgres import EmbeddedPostgres
 from postil.model import Decision, agent
 from postil.settings import load_settings
 from postil_consumers.dashboard.address import to_segment
 from postil_consumers.dashboard.threaded import ThreadedDashboard
+from postil_stack.servers.postgres import EmbeddedPostgres
 
 HOSTILE = [
     "..",

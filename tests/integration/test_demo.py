@@ -19,10 +19,10 @@ from typer.testing import CliRunner
 
 from postil import Postil, user
 from postil.cli import app
-from postil.cli.demo import register
-from postil.demo import FolderError, review
-from postil.demo.workflow import QUESTION
 from postil.errors import RunCancelled
+from postil_stack.cli.demo import register
+from postil_stack.demo import FolderError, review
+from postil_stack.demo.workflow import QUESTION
 
 register(app)
 

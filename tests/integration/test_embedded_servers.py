@@ -15,11 +15,11 @@ import pytest
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from postil.embedded import jars
-from postil.embedded.errors import PortBusy
-from postil.embedded.kafka import EmbeddedKafka
-from postil.embedded.postgres import EmbeddedPostgres
 from postil.settings import load_settings
+from postil_stack.errors import PortBusy
+from postil_stack.servers import jars
+from postil_stack.servers.kafka import EmbeddedKafka
+from postil_stack.servers.postgres import EmbeddedPostgres
 
 
 def mode(path: Path) -> int:

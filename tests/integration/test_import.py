@@ -14,11 +14,11 @@ from typer.testing import CliRunner
 
 from postil.cli import app
 from postil.cli.importing import register
-from postil.embedded.postgres import EmbeddedPostgres
 from postil.errors import TenantNotFound, Unavailable
 from postil.importing import FileReport, Options, import_file, loader
 from postil.importing.writer import Encoded, Writer
 from postil.postgres.migrate import migrate
+from postil_stack.servers.postgres import EmbeddedPostgres
 
 register(app)
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from postil.embedded import jars
-from postil.embedded.errors import DownloadFailed
+from postil_stack.errors import DownloadFailed
+from postil_stack.servers import jars
 
 
 class Garbage(BaseHTTPRequestHandler):
@@ -59,7 +59,7 @@ def no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_lock_names_no_address() -> None:
-    lock = files("postil.embedded").joinpath(jars.LOCK_FILE).read_text("utf-8")
+    lock = files("postil_stack.servers").joinpath(jars.LOCK_FILE).read_text("utf-8")
     assert "://" not in lock
     assert all(len(jar.sha256) == 64 for jar in jars.locked())
 

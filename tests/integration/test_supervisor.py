@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from postil.embedded.errors import MissingExtra, StartFailed
-from postil.embedded.parts import Program
-from postil.embedded.record import PartRecord, StackRecord
-from postil.embedded.supervisor import Supervisor
+from postil_stack.errors import MissingExtra, StartFailed
+from postil_stack.programs import Program
+from postil_stack.state_file import PartRecord, StackRecord
+from postil_stack.supervisor import Supervisor
 
 READY = "import os, signal; os.write(int(os.environ['POSTIL_READY_FD']), b'ready\\n'); "
 STAYS = READY + "signal.pause()"

@@ -19,8 +19,8 @@ from sqlalchemy.ext.asyncio import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, scoped_session, sessionmaker
 
 from postil import AsyncPostil, Decision, Postil, agent, errors
-from postil.embedded.postgres import program
 from postil.postgres import sqlalchemy_url
+from postil_stack.servers.postgres import program
 
 
 class Base(DeclarativeBase):

@@ -12,8 +12,8 @@ import psycopg
 import pytest
 
 from postil import Postil, errors
-from postil.embedded.postgres import EmbeddedPostgres
 from postil.postgres.migrate import Migrated, latest_revision, migrate
+from postil_stack.servers.postgres import EmbeddedPostgres
 
 FUNCTIONS = """
 select array_agg(p.oid::regprocedure::text order by p.oid::regprocedure::text) from pg_proc p

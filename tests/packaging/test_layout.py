@@ -1,4 +1,4 @@
-"""The layout's hazard, guarded: the folders `core`, `outbox_relay` and `consumers` are never importable."""
+"""The layout's hazard, guarded: the folders `core`, `outbox_relay`, `consumers` and `deploy` are never importable."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("core", "outbox_relay", "consumers")
+FOLDERS = ("core", "outbox_relay", "consumers", "deploy")
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
@@ -25,7 +25,12 @@ def test_a_source_folder_has_no_init_file(folder: str) -> None:
 def test_each_package_says_that_it_is_typed() -> None:
     missing = [
         package
-        for package in ("core/postil", "outbox_relay/postil_relay", "consumers/postil_consumers")
+        for package in (
+            "core/postil",
+            "outbox_relay/postil_relay",
+            "consumers/postil_consumers",
+            "deploy/postil_stack",
+        )
         if not (ROOT / package / "py.typed").is_file()
     ]
     assert missing == []

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from postil.demo.folder import HASHED, Seen, listing, look_at
-from postil.demo.judgement import OVERSIZED, judge
-from postil.demo.report import render
+from postil_stack.demo.folder import HASHED, Seen, listing, look_at
+from postil_stack.demo.judgement import OVERSIZED, judge
+from postil_stack.demo.report import render
 
 
 def seen(path: str, **changes: object) -> Seen:

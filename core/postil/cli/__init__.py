@@ -1,6 +1,6 @@
 """The `postil` command: core's own commands, and those the installed packages add.
 
-Core knows neither relay nor consumers; they add theirs through the entry point group ``postil.commands``.
+Core knows no other package; they add theirs through the entry point group ``postil.commands``.
 Each command imports what it needs when it runs, so that ``--help`` is quick and a missing extra hides nothing else.
 """
 
@@ -22,9 +22,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-bench_app = typer.Typer(
-    help="Measure this machine, each figure beside its physical limit.", no_args_is_help=True
-)
 
 
 def _show_version(wanted: bool) -> None:
@@ -44,9 +41,9 @@ def root(  # noqa: D103 (its docstring would replace the help above)
 
 def complete_app() -> typer.Typer:
     """Return the command line with the commands of every installed package."""
-    from postil.cli import bench, demo, importing, migrate, stack
+    from postil.cli import importing, migrate
 
-    for module in (stack, migrate, importing, demo, bench):
+    for module in (migrate, importing):
         module.register(app)
     for entry in sorted(entry_points(group="postil.commands")):
         try:
@@ -58,7 +55,6 @@ def complete_app() -> typer.Typer:
             )
             continue
         register(app)
-    app.add_typer(bench_app, name="bench")
     return app
 
 

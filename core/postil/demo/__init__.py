@@ -1,5 +1,0 @@
-"""A workflow to see Postil at work: it reads a folder, decides about each file, asks, and reports; every step is real."""
-
-from postil.demo.workflow import FolderError, Outcome, review
-
-__all__ = ["FolderError", "Outcome", "review"]

