@@ -6,7 +6,7 @@ import gc
 import signal
 from types import FrameType
 
-from postil.service import announce_ready, configure_logs
+from postil.runtime.logs import announce_ready, configure_logs
 from postil_consumers.runner import Runner
 
 

@@ -17,28 +17,15 @@ from typing import TYPE_CHECKING, Any
 from postil import errors
 
 if TYPE_CHECKING:
-    from postil.client import AsyncNotes, AsyncPostil, Notes, Postil
-    from postil.hosting import AsyncHostedRun, AsyncHostedStage, HostedRun, HostedStage
-    from postil.jsontext import Json
-    from postil.model import (
-        Actor,
-        Approval,
-        Change,
-        Convention,
-        Decision,
-        Failure,
-        History,
-        Note,
-        Part,
-        Recorded,
-        Revision,
-        Said,
-        Trigger,
-        agent,
-        system,
-        user,
-    )
-    from postil.tools import tool
+    from postil.client.handles import AsyncNotes, AsyncPostil, Notes, Postil
+    from postil.hosting.runs import AsyncHostedRun, AsyncHostedStage, HostedRun, HostedStage
+    from postil.hosting.tool import tool
+    from postil.model.actors import Actor, agent, system, user
+    from postil.model.annotations import Note, Said
+    from postil.model.conventions import Approval, Convention, Decision, Failure, Revision
+    from postil.model.json_text import Json
+    from postil.model.receipts import Change, History, Part, Recorded
+    from postil.model.triggers import Trigger
 
 __all__ = [
     "Actor",
@@ -73,28 +60,44 @@ __all__ = [
 # Imported when first used: SQLAlchemy and pydantic are half a second of processor time,
 # and the programs of a stack (relay, audit log, dashboard) start at once and need neither for this.
 _WHERE = {
-    "client": ("AsyncNotes", "AsyncPostil", "Notes", "Postil"),
-    "hosting": ("AsyncHostedRun", "AsyncHostedStage", "HostedRun", "HostedStage"),
-    "jsontext": ("Json",),
-    "model": (
+    "client.handles": (
+        "AsyncNotes",
+        "AsyncPostil",
+        "Notes",
+        "Postil",
+    ),
+    "hosting.runs": (
+        "AsyncHostedRun",
+        "AsyncHostedStage",
+        "HostedRun",
+        "HostedStage",
+    ),
+    "hosting.tool": ("tool",),
+    "model.actors": (
         "Actor",
-        "Approval",
-        "Change",
-        "Convention",
-        "Decision",
-        "Failure",
-        "History",
-        "Note",
-        "Part",
-        "Recorded",
-        "Revision",
-        "Said",
-        "Trigger",
         "agent",
         "system",
         "user",
     ),
-    "tools": ("tool",),
+    "model.annotations": (
+        "Note",
+        "Said",
+    ),
+    "model.conventions": (
+        "Approval",
+        "Convention",
+        "Decision",
+        "Failure",
+        "Revision",
+    ),
+    "model.json_text": ("Json",),
+    "model.receipts": (
+        "Change",
+        "History",
+        "Part",
+        "Recorded",
+    ),
+    "model.triggers": ("Trigger",),
 }
 _MODULES = {name: module for module, names in _WHERE.items() for name in names}
 

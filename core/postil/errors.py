@@ -36,7 +36,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    from postil.model import Note
+    from postil.model.annotations import Note
 
 
 class PostilError(Exception):

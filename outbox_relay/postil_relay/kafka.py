@@ -17,8 +17,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # these are p
 )
 from confluent_kafka.cimpl import NewTopic
 
-from postil.envelope import CONTENT_TYPE
 from postil.errors import ConfigurationError, Unavailable
+from postil.model.envelope import CONTENT_TYPE
 from postil_relay.chain import Row, Verdict
 from postil_relay.errors import TopicUnusable
 

@@ -10,7 +10,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from postil.jsontext import check_text
+from postil.model.json_text import check_text
 from postil_relay.errors import LeaseLost
 from postil_relay.lease import Lease
 

@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 from psycopg import Connection
 
-from postil.service import announce_ready, configure_logs
+from postil.runtime.logs import announce_ready, configure_logs
 from postil.settings import Settings, load_settings
 from postil_relay.database import connect, translated
 from postil_relay.relay import Relay

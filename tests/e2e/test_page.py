@@ -11,7 +11,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Page, expect
 
 from postil import Postil
-from postil.model import Decision, agent
+from postil.model.actors import agent
+from postil.model.conventions import Decision
 from postil.settings import Settings, load_settings
 from postil_consumers.dashboard.address import to_segment
 from postil_consumers.dashboard.threaded import ThreadedDashboard

@@ -19,7 +19,7 @@ import pytest
 from confluent_kafka import Consumer, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
-from postil.envelope import parse
+from postil.model.envelope import parse
 from postil.postgres.migrate import migrate
 from postil.settings import Settings, load_settings
 from postil_relay import failpoint

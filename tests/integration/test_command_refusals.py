@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 import typer.main
 
-from postil import service
+from postil.runtime import logs as service
 from postil_stack.servers.kafka import EmbeddedKafka
 
 pytestmark = pytest.mark.timeout(60)  # a refusal that hangs is none

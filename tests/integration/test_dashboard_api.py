@@ -15,7 +15,8 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from postil import Postil
-from postil.model import Decision, agent
+from postil.model.actors import agent
+from postil.model.conventions import Decision
 from postil.settings import load_settings
 from postil_consumers.dashboard.address import to_segment
 from postil_consumers.dashboard.threaded import ThreadedDashboard

@@ -11,11 +11,14 @@ from sqlalchemy import Connection, create_engine, text
 
 from postil import Postil
 from postil.errors import SchemaOutdated
-from postil.history import InvalidQuery, RunFilter, RunPage
-from postil.model import Decision, agent
-from postil.postgres import reads, run_reads, sqlalchemy_url
-from postil.postgres.pipeline import pipeline
-from postil.postgres.reads import Read, fetch
+from postil.model.actors import agent
+from postil.model.conventions import Decision
+from postil.model.queries import InvalidQuery, RunFilter, RunPage
+from postil.postgres import sqlalchemy_url
+from postil.postgres.reads import one_run as run_reads
+from postil.postgres.reads import runs as reads
+from postil.postgres.reads.pipeline import pipeline
+from postil.postgres.reads.runs import Read, fetch
 
 T = TypeVar("T")
 
@@ -213,7 +216,7 @@ def test_annotations_are_kept_by_literal_prefix(connection: Connection, postil: 
 
 def test_the_envelope_is_the_one_kafka_carries(connection: Connection) -> None:
     create(connection, "r")
-    expected = connection.execute(text("select postil.envelope(e) from postil.event e")).scalar_one()
+    expected = connection.execute(text("select postil.model.envelope(e) from postil.event e")).scalar_one()
     assert fetch(connection, run_reads.envelope("default", "r", 1)) == expected
     for number in (0, 2, -1, 2**63):
         assert fetch(connection, run_reads.envelope("default", "r", number)) is None

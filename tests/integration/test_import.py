@@ -13,10 +13,10 @@ import pytest
 from typer.testing import CliRunner
 
 from postil.cli import app
-from postil.cli.importing import register
+from postil.cli.import_ import register
 from postil.errors import TenantNotFound, Unavailable
-from postil.importing import FileReport, Options, import_file, loader
-from postil.importing.writer import Encoded, Writer
+from postil.importers import FileReport, Options, import_file, loader
+from postil.importers.writer import Encoded, Writer
 from postil.postgres.migrate import migrate
 from postil_stack.servers.postgres import EmbeddedPostgres
 

@@ -11,14 +11,14 @@ from xml.sax.saxutils import escape, quoteattr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from postil.importing import BadCase, MalformedInput, Options, Parsed, traj, xes
-from postil.importing.histories import Json
-from postil.importing.limits import BODY_LIMIT, fit, size
-from postil.importing.names import StageIds, annotation_key, run_id
-from postil.importing.source import Source
-from postil.importing.xes.log import Attribute
-from postil.importing.xes.values import as_object
-from postil.model import check_key
+from postil.importers import BadCase, MalformedInput, Options, Parsed, traj, xes
+from postil.importers.histories import Json
+from postil.importers.limits import BODY_LIMIT, fit, size
+from postil.importers.names import StageIds, annotation_key, run_id
+from postil.importers.source import Source
+from postil.importers.xes.log import Attribute
+from postil.importers.xes.values import as_object
+from postil.model.keys import check_key
 
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff"), max_size=20)
 KEYS = TEXT.filter(lambda key: key != "")

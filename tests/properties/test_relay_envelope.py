@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from psycopg import Connection
 from psycopg.types.json import Jsonb
 
-from postil.envelope import Event, InvalidEnvelope, parse, source
+from postil.model.envelope import Event, InvalidEnvelope, parse, source
 
 # What Postgres can store at all: no NUL, no lone surrogates.
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=60)
@@ -49,7 +49,7 @@ events = st.builds(
 )
 
 ROW = """
-select postil.envelope(row(1, '3', 0, %(tenant)s, %(run_id)s, %(run_seq)s, %(id)s, %(type)s, %(subject)s, %(attempt)s,
+select postil.model.envelope(row(1, '3', 0, %(tenant)s, %(run_id)s, %(run_seq)s, %(id)s, %(type)s, %(subject)s, %(attempt)s,
                            %(root_run)s, %(causation_id)s, %(traceparent)s, %(time)s, %(recordedtime)s, %(data)s)::postil.event)
 """
 

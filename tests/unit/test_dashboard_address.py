@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postil.history import InvalidQuery
+from postil.model.queries import InvalidQuery
 from postil_consumers.dashboard.address import from_segment, to_segment
 
 ids = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=200)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postil.history import InvalidQuery, RunFilter, check_limit, decode_cursor, encode_cursor
+from postil.model.queries import InvalidQuery, RunFilter, check_limit, decode_cursor, encode_cursor
 
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=200)
 

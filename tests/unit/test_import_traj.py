@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from postil.importing import BadCase, MalformedInput, Options, Parsed, traj
-from postil.importing.limits import BODY_LIMIT, VALUE_LIMIT, size
-from postil.importing.source import Source
+from postil.importers import BadCase, MalformedInput, Options, Parsed, traj
+from postil.importers.limits import BODY_LIMIT, VALUE_LIMIT, size
+from postil.importers.source import Source
 
 STEP = {
     "action": "open main.py\n",

@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from postil.importing import BadCase, InputUnreadable, MalformedInput, Options, Parsed, xes
-from postil.importing.limits import BODY_LIMIT, VALUE_LIMIT, size
-from postil.importing.source import Source
-from postil.importing.xes import parser
+from postil.importers import BadCase, InputUnreadable, MalformedInput, Options, Parsed, xes
+from postil.importers.limits import BODY_LIMIT, VALUE_LIMIT, size
+from postil.importers.source import Source
+from postil.importers.xes import parser
 
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 T1, T2, T3 = (f"2026-01-0{day}T10:00:00+01:00" for day in (1, 2, 3))

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postil.errors import InvalidAnnotation, InvalidInput
-from postil.jsontext import MAX_DEPTH, check_text, encode
+from postil.model.json_text import MAX_DEPTH, check_text, encode
 
 texts = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]))
 values = st.recursive(

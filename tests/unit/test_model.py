@@ -13,7 +13,9 @@ from pydantic import BaseModel, Field, ValidationError
 
 from postil import Actor, Approval, Convention, Decision, Note, Revision, Trigger, agent, system, user
 from postil.errors import InvalidAnnotation, InvalidInput
-from postil.model import KEY, check_key, notes_of, regrouped, rfc3339
+from postil.model.annotations import notes_of, regrouped
+from postil.model.keys import KEY, check_key
+from postil.model.values import rfc3339
 
 NAIVE = datetime(2020, 1, 1)  # noqa: DTZ001 (that is the point)
 

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from postil import AsyncNotes, AsyncPostil, Notes, Postil, journal
-from postil.journal import Call
-from postil.verbs import Async, Pause, Plan, Sync, drive, drive_async
+from postil import AsyncNotes, AsyncPostil, Notes, Postil
+from postil.client.methods import Async, Sync
+from postil.hosting.driver import Pause, Plan, drive, drive_async
+from postil.postgres import writes as journal
+from postil.postgres.writes import Call
 
 
 def double(tenant: str, n: int, *, more: int = 0) -> Call[int]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from postil.history import InvalidQuery, check_text
+from postil.model.queries import InvalidQuery, check_text
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.:-]")
 _ESCAPE = re.compile(rb"~([0-9A-Fa-f]{2})")

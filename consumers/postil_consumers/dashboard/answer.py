@@ -23,7 +23,8 @@ from postil.errors import (
     SchemaOutdated,
     Unavailable,
 )
-from postil.history import InvalidQuery, JsonText
+from postil.model.queries import InvalidQuery
+from postil.model.records import JsonText
 
 _STATUS: dict[type[PostilError], int] = {
     InvalidQuery: 422,

@@ -7,9 +7,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from postil.errors import RunNotFound
-from postil.history import Order, RunFilter
-from postil.postgres import reads, run_reads
-from postil.postgres.reads import Read
+from postil.model.queries import Order, RunFilter
+from postil.postgres.reads import one_run as run_reads
+from postil.postgres.reads import runs as reads
+from postil.postgres.reads.runs import Read
 from postil.settings import Settings
 from postil_consumers.dashboard.address import from_segment
 from postil_consumers.dashboard.answer import Answer

@@ -10,11 +10,11 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from postil.errors import Unavailable
-from postil.journal import Call
 from postil.postgres import sqlalchemy_url
 from postil.postgres.execute import execute_async
 from postil.postgres.failures import translated
-from postil.postgres.reads import Read, fetch_async
+from postil.postgres.reads.runs import Read, fetch_async
+from postil.postgres.writes import Call
 
 T = TypeVar("T")
 

@@ -11,8 +11,8 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from postil.errors import PostilError
-from postil.history import Pipeline
-from postil.postgres.pipeline import pipeline
+from postil.model.records import Pipeline
+from postil.postgres.reads.pipeline import pipeline
 from postil.settings import Settings
 from postil_consumers.audit.sink import consumer_group
 from postil_consumers.dashboard.audit_log import audit_log

@@ -8,9 +8,9 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 from starlette.responses import Response
 
-from postil.journal import resolve_interaction
-from postil.jsontext import Json, check_text
-from postil.model import Actor
+from postil.model.actors import Actor
+from postil.model.json_text import Json, check_text
+from postil.postgres.writes import resolve_interaction
 from postil_consumers.dashboard.address import from_segment
 from postil_consumers.dashboard.answer import Answer
 from postil_consumers.dashboard.api import Db, RunId, Tenant

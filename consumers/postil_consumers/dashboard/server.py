@@ -13,7 +13,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from postil.errors import ConfigurationError
-from postil.service import announce_ready, configure_logs
+from postil.runtime.logs import announce_ready, configure_logs
 from postil.settings import Settings
 from postil_consumers.dashboard import peer
 from postil_consumers.dashboard.app import create_app

@@ -41,7 +41,8 @@ def root(  # noqa: D103 (its docstring would replace the help above)
 
 def complete_app() -> typer.Typer:
     """Return the command line with the commands of every installed package."""
-    from postil.cli import importing, migrate
+    from postil.cli import import_ as importing
+    from postil.cli import migrate
 
     for module in (migrate, importing):
         module.register(app)

@@ -9,8 +9,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session
 from sqlalchemy.orm import Session, scoped_session
 
-from postil.journal import Call
 from postil.postgres.failures import translated
+from postil.postgres.writes import Call
 
 T = TypeVar("T")
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 from confluent_kafka import Consumer, Producer
 
-from postil.envelope import parse
 from postil.errors import Unavailable
+from postil.model.envelope import parse
 from postil_relay.kafka import Topic, producer_settings
 from postil_stack.bench.scene import PARTITIONS, Scene
 

@@ -22,9 +22,10 @@ from uuid import uuid4
 import psycopg
 from sqlalchemy import create_engine
 
-from postil.client import Postil
+from postil.client.handles import Postil
 from postil.errors import Unavailable
-from postil.model import Decision, agent
+from postil.model.actors import agent
+from postil.model.conventions import Decision
 from postil.postgres.url import sqlalchemy_url
 from postil_stack.servers.postgres import program
 

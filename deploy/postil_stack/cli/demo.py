@@ -12,7 +12,7 @@ from postil.cli.console import err, exit_with, out, print_json
 if TYPE_CHECKING:
     from types import FrameType
 
-    from postil.jsontext import Json
+    from postil.model.json_text import Json
     from postil.settings import Settings
 
 
@@ -134,7 +134,7 @@ def _value(given: str, note: str | None) -> Json:
     import json
 
     from postil.errors import InvalidInput
-    from postil.jsontext import MAX_DEPTH
+    from postil.model.json_text import MAX_DEPTH
 
     if given in {"accept", "decline"}:
         return {"outcome": given, "note": note} if note is not None else {"outcome": given}

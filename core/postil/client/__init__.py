@@ -1,0 +1,1 @@
+"""The client: `Postil`, `AsyncPostil`, and writing in the caller's transaction."""

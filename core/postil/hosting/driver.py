@@ -1,0 +1,69 @@
+"""Drives the steps of a hosted run, at once or when awaited."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Generator
+from dataclasses import dataclass
+from typing import Any, TypeAlias, cast
+
+from postil.client.methods import T
+from postil.postgres.writes import Call
+
+
+@dataclass(frozen=True)
+class Pause:
+    """A plan's wish to wait before its next step, in seconds."""
+
+    seconds: float
+
+
+Plan: TypeAlias = Generator[Call[Any] | Pause, Any, T]
+"""Several steps with something to decide in between; each yield gives the step's answer back."""
+
+
+def drive(plan: Plan[T], run: Callable[[Call[Any]], Any]) -> T:
+    """Carry out a plan step by step; a step's error is raised inside the plan, which may handle it."""
+    step = next_step(plan, None, None)
+    while not isinstance(step, Done):
+        try:
+            answer = _sleep(step) if isinstance(step, Pause) else run(step)
+        except Exception as error:  # noqa: BLE001 (handed to the plan, which raises what it does not handle)
+            step = next_step(plan, None, error)
+        else:
+            step = next_step(plan, answer, None)
+    return cast("T", step.result)
+
+
+def _sleep(pause: Pause) -> object:
+    time.sleep(pause.seconds)
+    return None
+
+
+async def drive_async(plan: Plan[T], run: Callable[[Call[Any]], Coroutine[Any, Any, Any]]) -> T:
+    """Carry out a plan as `drive` does, without blocking the event loop."""
+    step = next_step(plan, None, None)
+    while not isinstance(step, Done):
+        try:
+            answer = await (asyncio.sleep(step.seconds, None) if isinstance(step, Pause) else run(step))
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 (handed to the plan, as above)
+            step = next_step(plan, None, error)
+        else:
+            step = next_step(plan, answer, None)
+    return cast("T", step.result)
+
+
+@dataclass(frozen=True)
+class Done:
+    """A plan has ended with this result."""
+
+    result: object
+
+
+def next_step(plan: Plan[Any], answer: object, error: BaseException | None) -> Call[Any] | Pause | Done:
+    """Give the plan the last step's answer or error; returns its next step, or `Done`."""
+    try:
+        return plan.send(answer) if error is None else plan.throw(error)
+    except StopIteration as end:
+        return Done(end.value)

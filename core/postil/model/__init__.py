@@ -1,0 +1,1 @@
+"""The model: what runs and annotations are. Pure, without I/O."""
