@@ -7,7 +7,6 @@ PostilError
 ├── ConfigurationError
 │   └── Misconfigured         a person must change something: the sink stops, health red
 └── ConsumerError
-    ├── Unparseable           a message is no Postil event: it becomes a dead letter, the partition goes on
     ├── AuditLogLocked        another process writes this audit log
     └── AuditLogDamaged       the files contradict their manifest: nothing is appended until a person has looked
 """
@@ -33,13 +32,6 @@ class Misconfigured(ConfigurationError):
 
 class ConsumerError(PostilError):
     """What went wrong between Kafka and a sink."""
-
-
-class Unparseable(ConsumerError):
-    """The bytes are no Postil event; `what` says why."""
-
-    def __init__(self, what: str) -> None:
-        super().__init__(what, advice="Find out who else writes to the topic; only the relay should.")
 
 
 class AuditLogLocked(ConsumerError):

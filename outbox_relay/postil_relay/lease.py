@@ -16,7 +16,7 @@ from typing import Any
 
 from psycopg import Connection
 
-from postil_relay.chain import Cursor
+from postil_relay.commands import Cursor
 from postil_relay.errors import ForeignLog, HotStandby, LeaseLost
 
 LANES = 64

@@ -16,7 +16,7 @@ from psycopg import Connection
 
 from postil.runtime.logs import announce_ready, configure_logs
 from postil.settings import Settings, load_settings
-from postil_relay.database import connect, translated
+from postil_relay.database_thread import connect, translated
 from postil_relay.relay import Relay
 
 

@@ -18,7 +18,7 @@ from psycopg import errors as pg
 from postil.errors import PostilError, SchemaOutdated, Unavailable
 from postil_relay import lease as leases
 from postil_relay import parking
-from postil_relay.chain import (
+from postil_relay.commands import (
     Command,
     Fetch,
     Limits,
@@ -32,14 +32,14 @@ from postil_relay.chain import (
     Stalled,
     Unpark,
 )
-from postil_relay.database import Database, connect, translated
+from postil_relay.database_thread import Database, connect, translated
 from postil_relay.errors import LeaseLost
 from postil_relay.failpoint import passing
-from postil_relay.kafka import Outlet, Topic, ensure_topic, verdict
+from postil_relay.kafka_producer import Outlet, Topic, ensure_topic, verdict
 from postil_relay.lease import Lease
-from postil_relay.log import Log
-from postil_relay.machine import Commands, Machine
-from postil_relay.policies import kafka_unreachable, postgres_unreachable
+from postil_relay.retry import kafka_unreachable, postgres_unreachable
+from postil_relay.state_machine import Commands, Machine
+from postil_relay.window_reader import Log
 
 log: Any = structlog.get_logger("postil.relay")
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from postil.model.envelope import identify
 from postil_consumers.audit.sink import AuditSink
-from postil_consumers.contract import identify
-from postil_consumers.memory import MemorySink, event_value
-from postil_consumers.sink import DeadLetter, Partition, Record, Resume, Sink
+from postil_consumers.runtime.sink import DeadLetter, Partition, Record, Resume, Sink
+from postil_consumers.testing import MemorySink, event_value
 
 ONE, OTHER = Partition("events", 0), Partition("events", 1)
 

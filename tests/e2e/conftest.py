@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from postil import Postil
 from postil.settings import Settings, load_settings
-from postil_consumers.dashboard.threaded import ThreadedDashboard
+from postil_consumers.dashboard.testing import ThreadedDashboard
 from postil_stack.servers.kafka import EmbeddedKafka
 from postil_stack.servers.postgres import EmbeddedPostgres
 

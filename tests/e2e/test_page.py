@@ -11,11 +11,11 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Page, expect
 
 from postil import Postil
+from postil.http.run_ids import to_segment
 from postil.model.actors import agent
 from postil.model.conventions import Decision
 from postil.settings import Settings, load_settings
-from postil_consumers.dashboard.address import to_segment
-from postil_consumers.dashboard.threaded import ThreadedDashboard
+from postil_consumers.dashboard.testing import ThreadedDashboard
 
 # One worker of xdist runs them all: they share one pipeline and one browser.
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]

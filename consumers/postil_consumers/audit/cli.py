@@ -27,11 +27,11 @@ def consume_audit() -> None:
 
     from postil.settings import load_settings
     from postil_consumers.audit.sink import AuditSink, consumer_group
-    from postil_consumers.health import HealthFile
-    from postil_consumers.kafka import KafkaSource
-    from postil_consumers.postgres import PostgresGaps
-    from postil_consumers.process import run_until_stopped
-    from postil_consumers.runner import Runner
+    from postil_consumers.runtime.health import HealthFile
+    from postil_consumers.runtime.kafka_source import KafkaSource
+    from postil_consumers.runtime.postgres_gaps import PostgresGaps
+    from postil_consumers.runtime.process import run_until_stopped
+    from postil_consumers.runtime.runner import Runner
 
     settings = load_settings()
     client, url = settings.kafka_client(), settings.require_database_url()
@@ -74,7 +74,7 @@ def verify(
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
     from postil.settings import load_settings
-    from postil_consumers.audit.verifier import logs_in, size_of, verify_log
+    from postil_consumers.audit.verify.log_check import logs_in, size_of, verify_log
 
     logs = logs_in(directory or load_settings().audit_path)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())

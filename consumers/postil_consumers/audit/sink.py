@@ -14,16 +14,16 @@ from pathlib import Path
 
 import structlog
 
-from postil_consumers.audit import manifest
-from postil_consumers.audit.lock import DirectoryLock
-from postil_consumers.audit.log import SEGMENT_RECORDS, Line, PartitionLog, storage_failed
-from postil_consumers.audit.records import dead_letter_line, is_dead_letter
-from postil_consumers.audit.recovery import MANIFEST, damaged, lines
-from postil_consumers.audit.sqlite import INDEX, RunIndex
-from postil_consumers.contract import Event, Progress, identify
-from postil_consumers.errors import Unparseable
-from postil_consumers.failpoints import reach
-from postil_consumers.sink import Item, Partition, Record, Resume
+from postil.model.envelope import InvalidEnvelope, RawEvent, identify
+from postil.runtime.failpoints import reach
+from postil_consumers.audit.log import manifest
+from postil_consumers.audit.log.lock import DirectoryLock
+from postil_consumers.audit.log.records import dead_letter_line, is_dead_letter
+from postil_consumers.audit.log.recovery import MANIFEST, damaged, lines
+from postil_consumers.audit.log.run_index import INDEX, RunIndex
+from postil_consumers.audit.log.writer import SEGMENT_RECORDS, Line, PartitionLog, storage_failed
+from postil_consumers.runtime.sequencer import Progress
+from postil_consumers.runtime.sink import Item, Partition, Record, Resume
 
 _REBUILD_STEP = 10_000
 
@@ -115,7 +115,7 @@ class AuditSink:
             return  # only duplicates: reading them again costs less than an entry that says nothing
         written, index = self._open[partition]
         lines: list[Line] = []
-        events: list[Event] = []
+        events: list[RawEvent] = []
         for item in items:
             if isinstance(item, Record):
                 events.append(item.event)
@@ -156,7 +156,7 @@ def bring_up(index: RunIndex, written: PartitionLog) -> None:
         step = list(islice(events, _REBUILD_STEP))
         try:
             found = [identify(line) for line in step if not is_dead_letter(line)]
-        except Unparseable as error:
+        except InvalidEnvelope as error:
             raise damaged(
                 written.directory / MANIFEST,
                 f"after record {size} there is one that is no event: {error.what}.",

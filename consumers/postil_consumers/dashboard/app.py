@@ -14,14 +14,16 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from postil.http import interactions as resolve
+from postil.http import responses as answer
+from postil.http import runs as api
+from postil.http.database import Database
+from postil.http.guard import Guard
 from postil.settings import Settings
-from postil_consumers.dashboard import answer, api, resolve
-from postil_consumers.dashboard.database import Database
 from postil_consumers.dashboard.feed.hub import Hub
 from postil_consumers.dashboard.feed.tap import Tap
-from postil_consumers.dashboard.guard import Guard
 from postil_consumers.dashboard.health import Health
-from postil_consumers.dashboard.page import Pages
+from postil_consumers.dashboard.page_files import Pages
 
 
 def create_app(settings: Settings, *, hosts: Collection[str] = (), hub: Hub | None = None) -> FastAPI:

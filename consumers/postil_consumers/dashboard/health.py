@@ -11,12 +11,12 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from postil.errors import PostilError
+from postil.http.database import Database
 from postil.model.records import Pipeline
 from postil.postgres.reads.pipeline import pipeline
 from postil.settings import Settings
 from postil_consumers.audit.sink import consumer_group
-from postil_consumers.dashboard.audit_log import audit_log
-from postil_consumers.dashboard.database import Database
+from postil_consumers.audit.status import audit_log
 from postil_consumers.dashboard.feed.hub import Hub
 from postil_consumers.dashboard.feed.tap import Tap
 

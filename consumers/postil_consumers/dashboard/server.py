@@ -13,12 +13,12 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from postil.errors import ConfigurationError
+from postil.http import peer
+from postil.http.peer_protocol import OwnPeersOnly
 from postil.runtime.logs import announce_ready, configure_logs
 from postil.settings import Settings
-from postil_consumers.dashboard import peer
 from postil_consumers.dashboard.app import create_app
 from postil_consumers.dashboard.feed.hub import Hub
-from postil_consumers.dashboard.peer_protocol import OwnPeersOnly
 
 log = structlog.get_logger("postil.dashboard")
 

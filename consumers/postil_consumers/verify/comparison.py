@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 
+from postil_consumers.verify.ledger import Copy, Ledger, Row
 from postil_consumers.verify.report import Report
-from postil_consumers.verify.sqlite import Copy, Ledger, Row
 
 _PAGE = 10_000
 

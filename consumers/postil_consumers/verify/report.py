@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from postil_consumers.audit.verifier import LogReport
-from postil_consumers.findings import Findings
+from postil_consumers.audit.verify.findings import Findings
+from postil_consumers.audit.verify.log_check import LogReport
 
 
 @dataclass

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import TypeAlias
 
 from postil.settings import Settings
-from postil_consumers.audit.recovery import last_commit
-from postil_consumers.audit.sequence import Name
+from postil_consumers.audit.log.recovery import last_commit
 from postil_consumers.audit.sink import log_directory
-from postil_consumers.audit.verifier import logs_in, size_of, verify_log
+from postil_consumers.audit.verify.log_check import logs_in, size_of, verify_log
+from postil_consumers.audit.verify.sequence_check import Name
 from postil_consumers.verify.comparison import Comparison
-from postil_consumers.verify.kafka import TopicReader
-from postil_consumers.verify.postgres import Snapshot, look_again, snapshot
+from postil_consumers.verify.ledger import DIGEST_SIZE, Ledger
 from postil_consumers.verify.report import Report
-from postil_consumers.verify.sqlite import DIGEST_SIZE, Ledger
+from postil_consumers.verify.snapshot import Snapshot, look_again, snapshot
+from postil_consumers.verify.topic import TopicReader
 
 Step: TypeAlias = Callable[[str, int | None, int], object]
 """Progress: what is being read, how much there is of it in all (None: unknown), how much more was read."""

@@ -1,4 +1,4 @@
-"""The CloudEvent that Kafka carries, read back: the counterpart of the SQL function ``postil.model.envelope``.
+"""The CloudEvent that Kafka carries, read back: the counterpart of the SQL function ``postil.envelope``.
 
 Only the database writes envelopes, so that there is one form of each event, byte for byte;
 readers parse it here, and keep the bytes where they must be the same for ever.
@@ -7,11 +7,12 @@ readers parse it here, and keep the bytes where they must be the same for ever.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from urllib.parse import quote
 
 from postil.errors import PostilError
@@ -47,6 +48,18 @@ class Event:
     causation_id: str | None
     traceparent: str | None
     data: Mapping[str, Any]
+
+
+class RawEvent(NamedTuple):
+    """One event as it travels: who it is, and its exact bytes.
+
+    `run` is ``tenant/run_id``, the text of the Kafka key; a tenant never contains a slash.
+    """
+
+    run: str
+    run_seq: int
+    event_id: str
+    value: bytes
 
 
 def key(tenant: str, run_id: str) -> bytes:
@@ -87,6 +100,72 @@ def parse(value: bytes) -> Event:
         traceparent=_optional_text(fields, "traceparent"),
         data=cast("dict[str, Any]", data),
     )
+
+
+# The envelope's attributes have one order, so a run's number is found without parsing the data behind it;
+# each string is matched whole, so nothing inside one can pass for an attribute.
+_TEXT = rb'"([^"\\]*(?:\\.[^"\\]*)*)"'
+_SKIPPED = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
+_BEGIN = b'{"specversion":"1.0",'
+_HEAD = re.compile(
+    rb'\{"specversion":"1\.0","id":"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"'
+    rb',"source":' + _SKIPPED + rb',"type":' + _SKIPPED + rb',"subject":' + _SKIPPED + rb',"time":' + _SKIPPED
+    + rb',"recordedtime":' + _SKIPPED + rb',"datacontenttype":' + _SKIPPED
+    + rb',"tenant":' + _TEXT + rb',"runid":' + _TEXT + rb',"runseq":([1-9][0-9]{0,17}),'
+)  # fmt: skip
+
+
+def locate(value: bytes) -> tuple[str, int, str] | None:
+    """The run, run_seq and event id a value names in its head, read without checking the rest; None if it has none."""
+    head = _HEAD.match(value)
+    if head is None:
+        return None
+    event_id, tenant, run_id, run_seq = head.groups()
+    if not tenant or b"/" in tenant or not run_id:
+        return None
+    run = b"%b/%b" % (tenant, run_id)
+    try:
+        return json.loads(b'"%b"' % run) if b"\\" in run else run.decode(), int(run_seq), event_id.decode()
+    except ValueError:
+        return None
+
+
+def locate_slowly(value: bytes) -> tuple[str, int, str] | None:
+    """The same for a value whose attributes another version ordered otherwise; None if it is no event at all."""
+    try:
+        return identify(value)[:3]
+    except InvalidEnvelope:
+        return None
+
+
+def identify(value: bytes, key: bytes | None = None) -> RawEvent:
+    """Read who an event is, checking that it is one line and that `key`, where given, agrees.
+
+    Only the head is read. What is behind it is the database's own JSON, which may hold numbers and depths
+    that parsers refuse, and a reader that cannot digest it must not make a run stop here.
+    Raises `InvalidEnvelope` saying what is wrong with the bytes.
+    """
+    if not value.startswith(_BEGIN):
+        raise InvalidEnvelope("not a CloudEvents 1.0 envelope")
+    if b"\n" in value or not value.endswith(b"}"):
+        raise InvalidEnvelope("not one whole line")
+    found = locate(value) or _from_attributes(value)
+    if key is not None and key != found[0].encode():
+        raise InvalidEnvelope(f"the key says {key[:250]!r}, the event {found[0]!r}")
+    return RawEvent(*found, value)
+
+
+def _from_attributes(value: bytes) -> tuple[str, int, str]:
+    """The same, where a writer of another version orders the attributes otherwise."""
+    fields = _object(value)
+    event_id, tenant, run_id, run_seq = (fields.get(name) for name in ("id", "tenant", "runid", "runseq"))
+    if not (isinstance(event_id, str) and event_id and isinstance(tenant, str) and isinstance(run_id, str)):
+        raise InvalidEnvelope("id, tenant or runid is missing")
+    if not tenant or "/" in tenant or not run_id:
+        raise InvalidEnvelope("tenant or runid is malformed")
+    if not isinstance(run_seq, int) or isinstance(run_seq, bool) or not 1 <= run_seq < 2**63:
+        raise InvalidEnvelope("runseq is not a number from 1")
+    return f"{tenant}/{run_id}", run_seq, event_id
 
 
 def _object(value: bytes) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import psycopg
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from postil.errors import Unavailable
-from postil_relay.kafka import HEADERS, Topic, producer_settings
+from postil_relay.kafka_producer import HEADERS, Topic, producer_settings
 from postil_stack.bench.scene import PARTITIONS, Scene
 
 PER_RUN = 20

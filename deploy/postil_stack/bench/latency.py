@@ -17,7 +17,7 @@ from confluent_kafka import Consumer, Producer
 
 from postil.errors import Unavailable
 from postil.model.envelope import parse
-from postil_relay.kafka import Topic, producer_settings
+from postil_relay.kafka_producer import Topic, producer_settings
 from postil_stack.bench.scene import PARTITIONS, Scene
 
 WARM_UP = 0.2

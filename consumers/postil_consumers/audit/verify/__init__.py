@@ -1,0 +1,1 @@
+"""Verification of an audit log's files."""

@@ -1,0 +1,225 @@
+"""`postil audit verify`: reads the files alone and names every place where they are not what was written.
+
+Found: any byte of a record or manifest entry that changed; records, entries and segments that were deleted, inserted,
+duplicated, moved or cut off; run_seq numbers that do not go 1, 2, 3 … within a run.
+
+In doubt: bytes after what the manifest covers, once a writer at work has had its time. A writer that died leaves such
+an end, and so does somebody who appends to it; only a record the log already holds is certainly not the former.
+
+Not found, because the chain is not signed: a log that was rewritten as a whole, hashes and all, or whose end was
+cut off in records, manifest and run index alike. Those disagree with Postgres, which is what `postil verify` compares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from postil_consumers.audit.log import manifest
+from postil_consumers.audit.log.merkle import Tree
+from postil_consumers.audit.log.recovery import MANIFEST, lines
+from postil_consumers.audit.log.run_index import INDEX, remembered_size
+from postil_consumers.audit.verify.findings import Findings
+from postil_consumers.audit.verify.manifest_check import Chain, read_chain
+from postil_consumers.audit.verify.segment_check import Observer, SegmentCheck
+from postil_consumers.audit.verify.sequence_check import SequenceCheck
+from postil_consumers.audit.verify.tail import Tail, await_covered
+from postil_consumers.errors import AuditLogUnreadable
+
+
+@dataclass
+class LogReport:
+    """What one log holds, as far as it was found sound."""
+
+    name: str
+    topic: str = ""
+    partition: int = -1
+    topic_id: str = ""
+    records: int = 0
+    dead_letters: int = 0
+    entries: int = 0
+    segments: int = 0
+    next_offset: int | None = None
+    uncovered: int = 0
+    """Bytes after what the manifest covers that no writer took up in time: each is in `findings` or in `doubts`."""
+    findings: Findings = field(default_factory=Findings)
+    doubts: Findings = field(default_factory=Findings)
+
+
+def logs_in(audit_dir: Path) -> list[Path]:
+    """The logs of an audit directory, or the one that `audit_dir` itself is.
+
+    Raises `AuditLogUnreadable` where there is none.
+    """
+    try:
+        if (audit_dir / MANIFEST).exists() or any(audit_dir.glob("0*.ndjson")):
+            return [audit_dir]
+        found = [path for path in audit_dir.iterdir() if path.is_dir() and _is_log(path)]
+    except FileNotFoundError:
+        found = []
+    except OSError as error:
+        raise unreadable(audit_dir, error) from error
+    if not found:
+        raise AuditLogUnreadable(
+            f"{audit_dir} holds no audit log.",
+            advice="Name its directory, or set POSTIL_AUDIT_DIR; `postil consume audit` writes it.",
+        )
+    return sorted(found, key=lambda path: (path.name.rpartition("-")[0], len(path.name), path.name))
+
+
+def _is_log(path: Path) -> bool:
+    return (path / MANIFEST).exists() or any(path.glob("0*.ndjson"))
+
+
+def size_of(directory: Path) -> int:
+    """Bytes of records in a log, for a progress bar."""
+    return sum(path.stat().st_size for path in directory.glob("0*.ndjson"))
+
+
+def verify_log(
+    directory: Path,
+    *,
+    wait: float = 0.0,
+    observe: Observer = lambda _first, _names, _leaves: None,
+    advance: Callable[[int], object] = lambda _: None,
+) -> LogReport:
+    """Check one log.
+
+    `wait`: seconds that a writer at work is given to cover what it is writing.
+    `observe`: see `Observer`.
+    `advance` is told the bytes read. Raises `AuditLogUnreadable` where files cannot be read.
+    """
+    try:
+        return _LogCheck(directory, wait, observe, advance).run()
+    except OSError as error:
+        raise unreadable(directory, error) from error
+
+
+def unreadable(place: Path, error: OSError) -> AuditLogUnreadable:
+    """It could not be told whether the log is sound."""
+    return AuditLogUnreadable(
+        f"{error.filename or place} cannot be read: {error.strerror or error}",
+        advice="Name the audit directory, and run it as a user who may read it.",
+    )
+
+
+class _LogCheck:
+    def __init__(
+        self, directory: Path, wait: float, observe: Observer, advance: Callable[[int], object]
+    ) -> None:
+        self._directory = directory
+        self._wait = wait
+        self._report = LogReport(directory.name)
+        self._findings = self._report.findings
+        self._sequence = SequenceCheck(directory.name, self._findings)
+        self._observe = observe
+        self._advance = advance
+        self._tree: Tree | None = Tree()
+        self._tails: list[Tail] = []
+
+    def run(self) -> LogReport:
+        # Both are written after the manifest: what they say, read first, the manifest must cover.
+        remembered = remembered_size(self._directory / INDEX)
+        present = sorted(self._directory.glob("*.ndjson"))
+        if not (self._directory / MANIFEST).exists():
+            self._findings.add("manifest", "the manifest is missing", log=self._directory.name, file=MANIFEST)
+            return self._report
+        chain = read_chain(self._directory, self._findings)
+        self._describe(chain)
+        if not chain.links and not chain.torn and not self._findings:
+            self._report.doubts.add(
+                "manifest",
+                "the manifest is empty: the log is just being begun, or was emptied",
+                log=self._directory.name,
+                file=MANIFEST,
+            )
+        self._sequence.trusted = not self._findings
+        sealed: dict[str, manifest.Seal] = {}
+        batches: dict[str, list[manifest.Commit]] = {}
+        for entry in chain.in_order():
+            if isinstance(entry, manifest.Commit):
+                batches.setdefault(entry.segment, []).append(entry)
+            elif isinstance(entry, manifest.Seal):
+                sealed[entry.segment] = entry
+                batches.setdefault(entry.segment, [])
+        for segment in sorted(batches):
+            self._check_segment(segment, batches[segment], sealed.get(segment))
+        self._check_strangers([path for path in present if path.name not in {MANIFEST, *batches}])
+        for tail in await_covered(self._directory, self._tails, self._wait):
+            self._judge(tail)
+        if remembered is not None and remembered > self._report.records and not self._findings:
+            self._findings.add(
+                "truncated",
+                f"the end was cut off: the run index remembers {remembered:,} records, the manifest {self._report.records:,}",
+                log=self._directory.name,
+                record=self._report.records,
+            )
+        return self._report
+
+    def _describe(self, chain: Chain) -> None:
+        report = self._report
+        if chain.opening is not None:
+            report.topic, report.partition = chain.opening.topic, chain.opening.partition
+            if chain.opening.format != manifest.FORMAT:
+                raise AuditLogUnreadable(
+                    f"{self._directory} has format {chain.opening.format!r}.",
+                    advice="Verify it with the version that wrote it, or a newer one.",
+                )
+        report.entries = len(chain.links)
+        if chain.torn:
+            size = chain.end + chain.torn
+            self._tails.append(Tail(self._directory / MANIFEST, chain.end, size))
+        for entry in chain.in_order():
+            if isinstance(entry, manifest.Commit):
+                report.records = entry.size
+                report.dead_letters += entry.dead_letters
+                report.next_offset, report.topic_id = entry.next_offset, entry.topic_id
+
+    def _check_segment(
+        self, name: str, commits: Sequence[manifest.Commit], seal: manifest.Seal | None
+    ) -> None:
+        self._report.segments += 1
+        check = SegmentCheck(self._directory, name, commits, seal, self._findings)
+        if self._tree is not None and self._tree.size != check.first:
+            self._tree = None  # entries are missing in between; the seal that follows gives it back
+        self._tree = check.run(self._tree, self._observe, self._sequence, self._advance)
+        if check.tail is not None:
+            self._tails.append(check.tail)
+
+    def _check_strangers(self, unknown: Sequence[Path]) -> None:
+        """Segments the manifest does not know. The one a writer may have begun by now is no stranger."""
+        begun = manifest.segment_name(self._report.records)
+        for path in unknown:
+            if path.name == begun:
+                self._tails.append(Tail(path, 0, path.stat().st_size, self._report.records))
+            else:
+                self._findings.add(
+                    "segment", "the manifest knows no such segment", log=self._directory.name, file=path.name
+                )
+
+    def _judge(self, tail: Tail) -> None:
+        """Bytes that nobody took up: certainly put there, where the log holds one of them already."""
+        self._report.uncovered += tail.end - tail.begin
+        for number, (at, line) in enumerate(lines(tail.path, tail.begin), tail.record or 0):
+            run = self._sequence.holds(line) if tail.record is not None else None
+            if run is not None:
+                self._findings.add(
+                    "record",
+                    "a copy of a record was appended",
+                    log=self._directory.name,
+                    segment=tail.path.name,
+                    record=number,
+                    byte=at,
+                    run=run,
+                )
+                return
+        self._report.doubts.add(
+            "uncovered",
+            f"{tail.end - tail.begin:,} bytes from here on are vouched for by no manifest entry: "
+            "left by a writer that died (the next one cuts them off), or appended",
+            log=self._directory.name,
+            **{"file" if tail.record is None else "segment": tail.path.name},
+            record=tail.record,
+            byte=tail.begin,
+        )

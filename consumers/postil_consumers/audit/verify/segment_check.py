@@ -1,0 +1,209 @@
+"""Checks one segment against the manifest's entries for it, and finds the exact records where they disagree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO, TypeAlias
+
+from postil.model.envelope import locate
+from postil_consumers.audit.log import manifest
+from postil_consumers.audit.log.merkle import HASH_SIZE, Tree, leaf_hash, leaf_hashes
+from postil_consumers.audit.log.recovery import batch_digest
+from postil_consumers.audit.verify.diff import Edit, edits
+from postil_consumers.audit.verify.findings import Findings
+from postil_consumers.audit.verify.sequence_check import Name, SequenceCheck
+from postil_consumers.audit.verify.tail import Tail
+
+Observer: TypeAlias = Callable[[int, Sequence[Name | None], Sequence[bytes]], object]
+"""Told of each sound batch: the number of its first record, who the records are (None: dead letters), leaf hashes."""
+
+_WHAT = {
+    "altered": "the record was altered",
+    "missing": "the record is missing",
+    "moved": "the record was moved here from its place",
+    "inserted": "a line was inserted before this record",
+}
+_UNPROVED = "the record cannot be vouched for: what should prove it was altered as well"
+
+
+class SegmentCheck:
+    """One segment: its file of records, its file of leaf hashes, and what the manifest says of both."""
+
+    def __init__(
+        self,
+        directory: Path,
+        name: str,
+        commits: Sequence[manifest.Commit],
+        seal: manifest.Seal | None,
+        findings: Findings,
+    ) -> None:
+        self.first = int(name.removesuffix(".ndjson"))
+        self.tail: Tail | None = None
+        self._name = name
+        self._path = directory / name
+        self._leaves_path = directory / manifest.leaves_name(name)
+        self._log = directory.name
+        self._commits = commits
+        self._seal = seal
+        self._findings = findings
+        last = seal or commits[-1]
+        self._size = last.size
+        self._end = last.bytes if isinstance(last, manifest.Seal) else last.end
+        self._tree: Tree | None = None
+        self._leaves = b""
+        # What each record should hash to; None where nothing that can be believed says so.
+        self._expected: list[bytes | None] = []
+        self._sound = True
+
+    def run(
+        self, tree: Tree | None, observe: Observer, sequence: SequenceCheck, advance: Callable[[int], object]
+    ) -> Tree | None:
+        """Check it all, `tree` being that of the log before it; answer the tree after it, None if that is not known."""
+        self._tree = tree
+        if self._path.exists():
+            self._leaves = self._leaves_path.read_bytes() if self._leaves_path.exists() else b""
+            with self._path.open("rb") as file:
+                for commit in self._commits:
+                    self._check_batch(file, commit, observe, sequence)
+                    advance(commit.end - commit.begin)
+                self._fill(self._size)
+                self._check_ends()
+                if not self._sound:
+                    sequence.trusted = False
+                    self._locate_damage(file)
+        else:
+            self._note("segment", "the segment is missing", self.first, 0, until=self._size)
+            sequence.trusted = False
+            self._tree = None
+        if self._seal is None:
+            return self._tree
+        return Tree(self._seal.size, [bytes.fromhex(node) for node in self._seal.frontier])
+
+    def _check_batch(
+        self, file: IO[bytes], commit: manifest.Commit, observe: Observer, sequence: SequenceCheck
+    ) -> None:
+        self._fill(commit.first)
+        file.seek(commit.begin)
+        text = file.read(commit.end - commit.begin)
+        records = text[:-1].split(b"\n")
+        found = leaf_hashes(records)
+        kept = self._leaves[(commit.first - self.first) * HASH_SIZE : (commit.size - self.first) * HASH_SIZE]
+        if text.endswith(b"\n") and batch_digest(b"".join(found)) == commit.leaves:
+            if kept != b"".join(found) and (self._seal or len(kept) == len(found) * HASH_SIZE):
+                self._note(
+                    "leaves", "the leaf hashes were altered", commit.first, commit.begin, until=commit.size
+                )
+            observe(commit.first, sequence.see(self._name, commit.first, records), found)
+            self._grow(found, commit)
+        else:
+            self._sound = False
+            sequence.trusted = False
+            self._grow(_split(kept) if batch_digest(kept) == commit.leaves else None, commit)
+
+    def _fill(self, upto: int) -> None:
+        """Records whose entry was altered or is missing: only the leaf hashes tell, and the next entry's root."""
+        begin, end = len(self._expected), upto - self.first
+        if begin >= end:
+            return
+        self._sound = False
+        kept = _split(self._leaves[begin * HASH_SIZE : end * HASH_SIZE])
+        if len(kept) == end - begin:
+            self._grow(kept)
+        else:
+            self._expected += [None] * (end - begin)
+            self._tree = None
+
+    def _grow(self, leaves: list[bytes] | None, commit: manifest.Commit | None = None) -> None:
+        """Go on with these leaves; where all up to here are known, their root must be the manifest's."""
+        if leaves is None:
+            self._tree = None
+            self._expected += [None] * (commit.size - commit.first if commit else 0)
+            return
+        self._expected += leaves
+        if self._tree is None:
+            return
+        self._tree.extend(leaves)
+        if commit is not None and self._tree.root().hex() != commit.root:
+            self._note(
+                "root", "the Merkle root is not the manifest's", commit.first, commit.begin, until=commit.size
+            )
+            self._tree = None
+
+    def _check_ends(self) -> None:
+        size = self._path.stat().st_size
+        if size < self._end or (self._seal and size > self._end):
+            self._sound = False
+        elif self._sound and size > self._end:
+            self.tail = Tail(self._path, self._end, size, self._size)
+        if self._seal and len(self._leaves) != (self._size - self.first) * HASH_SIZE:
+            self._findings.add(
+                "leaves",
+                "the file of leaf hashes has another length",
+                log=self._log,
+                file=self._leaves_path.name,
+            )
+
+    def _locate_damage(self, file: IO[bytes]) -> None:
+        """Compare line by line, in a second reading: only a segment that was changed is read so."""
+        before = len(self._findings)
+        found: list[bytes] = []
+        places: list[int] = []
+        at = 0
+        file.seek(0)
+        for line in file:
+            # A line cut short is no record, whatever its bytes.
+            found.append(leaf_hash(line[:-1]) if line.endswith(b"\n") else b"")
+            places.append(at)
+            at += len(line)
+        places.append(at)
+        # A record whose hash is not known matches no line.
+        expected = [
+            leaf if leaf is not None else b"%d" % number for number, leaf in enumerate(self._expected)
+        ]
+        changes = list(edits(expected, found))
+        while changes and not self._seal and changes[-1].kind == "inserted" and changes[-1].end == len(found):
+            # After the last record of a segment that is being written: not covered yet, or never.
+            self.tail = Tail(self._path, places[changes.pop().line], places[-1], self._size)
+        for edit in changes:
+            self._note_edit(file, edit, places)
+        if len(self._findings) == before and not self._findings:
+            self._note(
+                "record", "the lines are not where the manifest has them", self.first, 0, until=self._size
+            )
+
+    def _note_edit(self, file: IO[bytes], edit: Edit, places: Sequence[int]) -> None:
+        byte = places[edit.line]
+        file.seek(byte)
+        text = file.readline() if edit.kind != "missing" else b""
+        if edit.kind == "inserted":
+            self._note("record", _WHAT["inserted"], self.first + edit.record, byte, text=text)
+            return
+        proved = all(leaf is not None for leaf in self._expected[edit.begin : edit.end])
+        self._note(
+            "record",
+            _WHAT[edit.kind] if proved else _UNPROVED,
+            self.first + edit.begin,
+            byte,
+            until=self.first + edit.end,
+            text=text,
+        )
+
+    def _note(
+        self, kind: str, what: str, record: int, byte: int, *, until: int | None = None, text: bytes = b""
+    ) -> None:
+        named = locate(text)
+        self._findings.add(
+            kind,
+            what,
+            log=self._log,
+            segment=self._name,
+            record=record if until is None or until - record == 1 else f"{record:,} to {until - 1:,}",
+            byte=byte,
+            run=named and named[0],
+            run_seq=named and named[1],
+        )
+
+
+def _split(leaves: bytes) -> list[bytes]:
+    return [leaves[at : at + HASH_SIZE] for at in range(0, len(leaves) - HASH_SIZE + 1, HASH_SIZE)]

@@ -1,0 +1,53 @@
+"""Bytes at a log's end that no manifest entry covers: a write in progress, what a dying writer left, or a forgery."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from postil_consumers.audit.log.recovery import MANIFEST, last_commit
+
+_POLL_SECONDS = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """What lies in a file from byte `begin` to byte `end`, its end when that was seen.
+
+    `record` is the number that a record there would have; None in the manifest.
+    """
+
+    path: Path
+    begin: int
+    end: int
+    record: int | None = None
+
+
+def await_covered(directory: Path, tails: Sequence[Tail], wait: float) -> list[Tail]:
+    """Give a writer `wait` seconds to finish what it is writing; answer the tails that are still not covered.
+
+    A writer at work vouches for its bytes milliseconds later; one that starts cuts off what another left.
+    """
+    deadline = time.monotonic() + wait
+    left = [tail for tail in tails if not _settled(directory, tail)]
+    while left and time.monotonic() < deadline:
+        time.sleep(_POLL_SECONDS)
+        left = [tail for tail in left if not _settled(directory, tail)]
+    return left
+
+
+def _settled(directory: Path, tail: Tail) -> bool:
+    """Whether the bytes that were seen are covered by now, or gone."""
+    size = tail.path.stat().st_size if tail.path.exists() else 0
+    if size <= tail.begin:
+        return True
+    if tail.path.name == MANIFEST:
+        with tail.path.open("rb") as file:
+            file.seek(tail.begin)
+            return file.readline().endswith(b"\n")
+    commit = last_commit(directory)
+    if commit is None or commit.segment < tail.path.name:
+        return False
+    return commit.segment > tail.path.name or commit.end >= min(tail.end, size)

@@ -1,0 +1,1 @@
+"""The runtime of consumers: source, sequencer, runner and sink."""

@@ -1,0 +1,118 @@
+"""The topic, read from its beginning, outside any consumer group."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Self
+
+from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
+
+from postil.model.envelope import InvalidEnvelope, identify
+from postil_consumers.audit.log.merkle import leaf_hash
+from postil_consumers.errors import Transient
+from postil_consumers.runtime.kafka_source import Complaints, new_consumer, translated
+from postil_consumers.verify.ledger import DIGEST_SIZE
+
+_TIMEOUT = 5.0
+_SILENCE = 30.0
+_CHUNK = 2_000
+
+
+class TopicReader:
+    """Reads every message once; what comes later is read by asking again.
+
+    Raises `Transient` where Kafka cannot be reached, `Misconfigured` where it refuses.
+    """
+
+    def __init__(self, client: Mapping[str, str], topic: str) -> None:
+        self.topic = topic
+        complaints = Complaints()
+        self._consumer = new_consumer(
+            {
+                **client,
+                "group.id": "postil.verify",  # never joined, nothing is committed
+                "enable.auto.commit": False,
+                "auto.offset.reset": "earliest",
+                "enable.partition.eof": True,
+                "fetch.wait.max.ms": 50,
+                "log_level": 0,
+                "error_cb": complaints,
+            }
+        )
+        with ExitStack() as on_failure:
+            on_failure.callback(self._consumer.close)
+            self.partitions = sorted(complaints.find_topic(self._consumer, topic, _TIMEOUT).partitions)
+            try:
+                marks = [self._marks(number) for number in self.partitions]
+            except KafkaException as error:
+                raise translated(error.args[0], f"reading topic {topic}") from None
+            on_failure.pop_all()
+        self.oldest = {number: low for number, (low, _) in zip(self.partitions, marks, strict=True)}
+        self.next = dict(self.oldest)
+        self.messages = sum(high - low for low, high in marks)
+        self._consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in self.partitions])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._consumer.close()
+
+    def _marks(self, number: int) -> tuple[int, int]:
+        return self._consumer.get_watermark_offsets(TopicPartition(self.topic, number), timeout=_TIMEOUT)
+
+    def read(self) -> Iterator[tuple[list[tuple[str, int, bytes, int, int]], list[tuple[int, int, str]]]]:
+        """What there is up to now, in chunks.
+
+        A chunk is the events, as (run, run_seq, digest, partition, offset),
+        and the messages that are none, as (partition, offset, why).
+        """
+        try:
+            left = {
+                number: high
+                for number in self.partitions
+                if (high := self._marks(number)[1]) > self.next[number]
+            }
+        except KafkaException as error:
+            raise translated(error.args[0], f"reading topic {self.topic}") from None
+        heard = time.monotonic()
+        while left:
+            messages = self._consumer.consume(_CHUNK, 0.1)
+            if messages:
+                heard = time.monotonic()
+            elif time.monotonic() - heard > _SILENCE:
+                raise Transient(
+                    f"Kafka sent nothing of {self.topic} for {_SILENCE:.0f} s, with messages left in {sorted(left)}.",
+                    advice="Check the brokers, then run it again.",
+                )
+            events: list[tuple[str, int, bytes, int, int]] = []
+            strangers: list[tuple[int, int, str]] = []
+            for message in messages:
+                number, offset, problem = message.partition(), message.offset(), message.error()
+                assert number is not None
+                assert offset is not None
+                if problem is not None:
+                    if problem.code() != KafkaError._PARTITION_EOF:
+                        raise translated(problem, f"reading topic {self.topic}")
+                    if offset >= left.get(number, 0):
+                        left.pop(number, None)
+                    continue
+                value, key = message.value(), message.key()
+                assert not isinstance(value, str)
+                assert not isinstance(key, str)
+                self.next[number] = offset + 1
+                if offset + 1 >= left.get(number, 0):
+                    left.pop(number, None)
+                try:
+                    event = identify(value or b"", key or b"")
+                except InvalidEnvelope as unparseable:
+                    strangers.append((number, offset, unparseable.what))
+                else:
+                    digest = leaf_hash(event.value)[:DIGEST_SIZE]
+                    events.append((event.run, event.run_seq, digest, number, offset))
+            yield events, strangers

@@ -1,0 +1,1 @@
+"""The HTTP API: routes, response classes and the checks before them."""

@@ -1,0 +1,62 @@
+"""The page's one write: a person's answer to a question a run waits on."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, cast
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from starlette.responses import Response
+
+from postil.http.responses import Answer
+from postil.http.run_ids import from_segment
+from postil.http.runs import Db, RunId, Tenant
+from postil.model.actors import Actor
+from postil.model.json_text import Json, check_text
+from postil.postgres.writes import resolve_interaction
+
+router = APIRouter(prefix="/api", default_response_class=Answer)
+
+
+class Resolution(BaseModel):
+    """An approval is answered by its `outcome` and perhaps a `note`, any other question by a JSON `answer`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    who: Annotated[str, Field(min_length=1, max_length=200, description="Who answers; recorded as the actor")]
+    outcome: Literal["accept", "decline"] | None = None
+    note: Annotated[str | None, Field(max_length=10_000)] = None
+    answer: JsonValue = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Resolution:
+        if (self.outcome is None) == ("answer" not in self.model_fields_set):
+            raise ValueError("give either an outcome (accept or decline) or an answer")
+        return self
+
+    def recorded(self) -> Any:
+        """The answer as it is stored."""
+        if self.outcome is None:
+            return self.answer
+        return {"outcome": self.outcome} | ({"note": self.note} if self.note else {})
+
+
+def of_interaction(interaction: str) -> str:
+    """The interaction's id from its path segment (see `address`)."""
+    return from_segment(interaction, "interaction")
+
+
+@router.post("/runs/{segment}/interactions/{interaction}/resolve")
+async def resolve(
+    db: Db,
+    tenant: Tenant,
+    run_id: RunId,
+    interaction_id: Annotated[str, Depends(of_interaction)],
+    said: Resolution,
+) -> Response:
+    """Answer a question; the first answer stands, a second one is a 409."""
+    who = Actor("user", check_text(said.who, "who"))
+    done = await db.perform(
+        resolve_interaction(tenant, run_id, interaction_id, cast("Json", said.recorded()), actor=who)
+    )
+    return Answer({"id": done.id, "run_seq": done.run_seq, "created": done.created})

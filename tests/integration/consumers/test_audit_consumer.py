@@ -1,0 +1,274 @@
+"""`postil consume audit` as a process, on real Kafka and Postgres; `postil verify` tells when it has caught up."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import httpx
+import psycopg
+import pytest
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from postil.settings import Settings
+from postil_consumers.audit.verify.findings import Findings
+from postil_consumers.dashboard.testing import ThreadedDashboard
+from postil_consumers.verify.verification import verify
+
+WHEN = "2026-01-02T03:04:05Z"
+EVENTS = 6  # of a run
+Published = tuple[str, int, bytes]
+Consumer = subprocess.Popen[str]
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    given = {
+        f"POSTIL_{name.upper()}": str(value)
+        for name, value in settings.model_dump(exclude_none=True).items()
+        if name.startswith(("kafka", "database", "data"))
+    }
+    return {**os.environ, **given}
+
+
+@pytest.fixture
+def start(settings: Settings) -> Iterator[Callable[[], Consumer]]:
+    """Start the consumer; it is killed at the end of the test."""
+    started: list[Consumer] = []
+
+    def begin() -> Consumer:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "postil", "consume", "audit"],
+            env=environment(settings),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        end(process)
+
+
+@pytest.fixture
+def database(settings: Settings) -> Iterator[psycopg.Connection[tuple[str, int, str]]]:
+    with psycopg.connect(settings.require_database_url(), autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def producer(settings: Settings) -> Producer:
+    return Producer({**settings.kafka_client(), "partitioner": "murmur2_random", "linger.ms": 0})
+
+
+def end(process: Consumer) -> None:
+    """Kill it, if it lives."""
+    process.kill()
+    process.wait()
+    for stream in (process.stdout, process.stderr):
+        if stream is not None:
+            stream.close()
+
+
+def ready(process: Consumer) -> None:
+    assert process.stdout is not None
+    assert "ready\n" == process.stdout.readline()
+
+
+def record(database: psycopg.Connection[tuple[str, int, str]], *runs: str) -> list[Published]:
+    """Record runs in Postgres, and answer their events."""
+    note = {"type": "annotation:created", "at": WHEN, "key": "note", "value": 1, "scope": "run"}
+    times = {"recorded_at": WHEN, "started_at": WHEN, "ended_at": WHEN}
+    trigger = {"source": "api", "action": "trigger"}
+    steps = [note | {"key": f"note.n{n}"} for n in range(EVENTS - 2)]
+    histories = [
+        {"run_id": run, "name": "n", "status": "completed", "trigger": trigger, "steps": steps, **times}
+        for run in runs
+    ]
+    database.execute("select count(*) from postil.record_runs('default', %s::jsonb)", [json.dumps(histories)])
+    rows = database.execute(
+        "select tenant || '/' || run_id, run_seq, postil.model.envelope(e) from postil.event e where run_id = any(%s) "
+        "order by position",
+        [list(runs)],
+    )
+    return [(run, run_seq, value.encode()) for run, run_seq, value in rows]
+
+
+def publish(settings: Settings, producer: Producer, events: list[Published]) -> None:
+    for run, _, value in events:
+        producer.produce(settings.kafka_topic, value, run.encode())
+    assert 0 == producer.flush(30)
+
+
+def listed(findings: Findings) -> list[str]:
+    return [str(finding) for finding in findings]
+
+
+def test_what_is_published_is_in_the_audit_log_and_sigterm_ends_it_well(
+    settings: Settings,
+    start: Callable[[], Consumer],
+    database: psycopg.Connection[tuple[str, int, str]],
+    producer: Producer,
+) -> None:
+    process = start()
+    ready(process)
+    publish(settings, producer, record(database, *(f"run-{n}" for n in range(40))))
+
+    report = verify(settings, wait=30)
+
+    assert ([], [], 40 * EVENTS) == (listed(report.findings), listed(report.doubts), report.recorded)
+    process.send_signal(signal.SIGTERM)
+    assert 0 == process.wait(30)
+
+
+def test_the_dashboard_tells_how_far_the_audit_log_is(
+    settings: Settings,
+    start: Callable[[], Consumer],
+    database: psycopg.Connection[tuple[str, int, str]],
+    producer: Producer,
+) -> None:
+    def audit() -> dict[str, object]:
+        with ThreadedDashboard(settings.model_copy(update={"http_port": 0})) as dashboard:
+            state: dict[str, object] = httpx.get(f"{dashboard.url}/api/pipeline").json()["audit"]
+        return state
+
+    publish(settings, producer, record(database, "run-1"))
+    assert (0, EVENTS) == (audit()["leaves"], audit()["lag"])
+    process = start()
+    ready(process)
+    assert EVENTS == verify(settings, wait=30).recorded
+    process.send_signal(signal.SIGTERM)  # it commits its offsets before it ends
+    assert 0 == process.wait(30)
+
+    assert (EVENTS, 0) == (audit()["leaves"], audit()["lag"])
+
+
+def test_killed_and_started_again_it_has_every_event_once(
+    settings: Settings,
+    start: Callable[[], Consumer],
+    database: psycopg.Connection[tuple[str, int, str]],
+    producer: Producer,
+) -> None:
+    for generation in range(3):
+        process = start()
+        ready(process)
+        events = record(database, *(f"run-{generation}-{n}" for n in range(40)))
+        publish(settings, producer, events)
+        publish(settings, producer, events[-20:])  # as a relay that was killed would
+        end(process)
+    ready(start())
+
+    report = verify(settings, wait=30)
+
+    assert ([], [], 120 * EVENTS) == (listed(report.findings), listed(report.doubts), report.recorded)
+
+
+def test_a_foreign_message_does_not_stop_the_partition_and_a_gap_comes_from_postgres(
+    settings: Settings,
+    start: Callable[[], Consumer],
+    database: psycopg.Connection[tuple[str, int, str]],
+    producer: Producer,
+) -> None:
+    events = record(database, "run-1")
+    publish(settings, producer, [("default/run-1", 0, b"\xff garbage\n")])
+    publish(settings, producer, [event for event in events if event[1] not in {1, 3}])
+    ready(start())
+
+    report = verify(settings, wait=30)
+
+    assert 1 == sum(log.dead_letters for log in report.logs)
+    # Kafka lacks two, which are named; the audit log has them all the same.
+    assert {"missing": 2} == dict(report.findings.counts)
+    assert EVENTS == report.recorded
+
+
+def test_it_waits_for_a_topic_that_is_not_there_yet(
+    settings: Settings,
+    database: psycopg.Connection[tuple[str, int, str]],
+    producer: Producer,
+    request: pytest.FixtureRequest,
+) -> None:
+    later = Settings(**{**settings.model_dump(), "kafka_topic": f"{settings.kafka_topic}.later"})
+    process = subprocess.Popen(
+        [sys.executable, "-m", "postil", "consume", "audit"],
+        env=environment(later),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    request.addfinalizer(lambda: end(process))
+    assert process.stderr is not None
+    assert "waiting" in process.stderr.readline()
+    admin = AdminClient(later.kafka_client())
+    admin.create_topics([NewTopic(later.kafka_topic, 2, 1)])[later.kafka_topic].result(30)
+    request.addfinalizer(lambda: admin.delete_topics([later.kafka_topic])[later.kafka_topic].result(30))
+
+    ready(process)
+
+
+def test_a_second_consumer_of_the_same_directory_is_refused(
+    settings: Settings, start: Callable[[], Consumer]
+) -> None:
+    ready(start())
+
+    second = subprocess.run(
+        [sys.executable, "-m", "postil", "consume", "audit"],
+        env=environment(settings),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert (2, True) == (second.returncode, "is being written by another process" in second.stderr)
+
+
+@pytest.mark.parametrize(
+    ("damage", "code", "said", "place"),
+    [
+        (None, 0, "sound", ""),
+        ("altered", 1, "TAMPERED", "run default/run-1"),
+        ("appended", 2, "could not tell", "24 bytes from here on"),
+    ],
+)
+def test_the_command_answers_with_its_exit_code(
+    settings: Settings,
+    start: Callable[[], Consumer],
+    database: psycopg.Connection[tuple[str, int, str]],
+    producer: Producer,
+    damage: str | None,
+    code: int,
+    said: str,
+    place: str,
+) -> None:
+    ready(start())
+    publish(settings, producer, record(database, "run-1"))
+    assert EVENTS == verify(settings, wait=30).recorded
+    segment = next(path for path in settings.audit_path.glob("*/0*.ndjson") if path.stat().st_size)
+    if damage == "altered":
+        segment.write_bytes(segment.read_bytes().replace(b"note.n2", b"note.n7", 1))
+    if damage == "appended":  # the writer is alive, yet never takes it up
+        segment.write_bytes(segment.read_bytes() + b"what nobody vouches for\n")
+    command = [sys.executable, "-m", "postil", "audit", "verify", "--wait", "0.2"]
+
+    shown = subprocess.run(
+        command, env=environment(settings), capture_output=True, text=True, timeout=60, check=False
+    )
+    data = subprocess.run(
+        [*command, "--json"],
+        env=environment(settings),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert (code, code, True) == (shown.returncode, data.returncode, said in shown.stdout)
+    assert (not damage, EVENTS) == (json.loads(data.stdout)["sound"], json.loads(data.stdout)["records"])
+    assert place in shown.stdout

@@ -1,0 +1,286 @@
+"""How the audit log is written: exact bytes, one writer, repaired tails, and the same segments from the same topic."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from postil.model.envelope import identify
+from postil_consumers.audit.log.writer import Line, PartitionLog
+from postil_consumers.audit.sink import AuditSink, log_directory
+from postil_consumers.audit.verify.log_check import verify_log
+from postil_consumers.errors import AuditLogDamaged, AuditLogLocked, StorageFailed
+from postil_consumers.runtime.sink import DeadLetter, Partition, Record, Resume
+from postil_consumers.testing import event_value
+
+PARTITION = Partition("events", 0)
+VALUES = [event_value(f"run-{n % 3}", n // 3 + 1) for n in range(30)]
+LINES = [Line(value, offset, False) for offset, value in enumerate(VALUES)]
+
+
+def open_log(directory: Path) -> PartitionLog:
+    return PartitionLog(directory, "events", 0, segment_records=8)
+
+
+def contents(directory: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in sorted(directory.glob("0*.ndjson")))
+
+
+def lines_of(values: list[bytes]) -> bytes:
+    return b"".join(value + b"\n" for value in values)
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    return tmp_path / "events-0"
+
+
+def test_a_record_is_the_exact_bytes_of_the_message_on_a_line(directory: Path) -> None:
+    log = open_log(directory)
+    log.append(LINES[:3], 3)
+    log.close()
+
+    assert lines_of(VALUES[:3]) == contents(directory)
+
+
+def test_segments_hold_a_fixed_count_of_records_and_are_named_by_their_first(directory: Path) -> None:
+    log = open_log(directory)
+    log.append(LINES[:20], 20)
+    log.close()
+
+    assert {
+        "00000000000000000000.ndjson": 8,
+        "00000000000000000008.ndjson": 8,
+        "00000000000000000016.ndjson": 4,
+    } == {path.name: path.read_bytes().count(b"\n") for path in directory.glob("0*.ndjson")}
+
+
+@given(cuts=st.lists(st.integers(1, 30), max_size=8))
+def test_segments_do_not_depend_on_how_records_came_in_batches(
+    tmp_path_factory: pytest.TempPathFactory, cuts: list[int]
+) -> None:
+    directory = tmp_path_factory.mktemp("log") / "events-0"
+    at = 0
+    for cut in [*sorted(cuts), 30]:
+        log = open_log(directory)
+        log.append(LINES[at:cut], cut)
+        log.close()
+        at = max(at, cut)
+
+    assert lines_of(VALUES) == contents(directory)
+    assert [] == list(verify_log(directory).findings)
+    assert 4 == len(list(directory.glob("0*.ndjson")))
+    shutil.rmtree(directory.parent)
+
+
+def test_a_second_writer_is_refused_and_told_who_writes(directory: Path) -> None:
+    log = open_log(directory)
+
+    with pytest.raises(AuditLogLocked, match=f"another process \\(pid {os.getpid()}\\)"):
+        open_log(directory)
+
+    log.close()
+    open_log(directory).close()
+
+
+@pytest.mark.parametrize("torn", [b"x", b"{", b'{"half":', b"whole\nlines\nand a half"])
+@pytest.mark.parametrize("file", ["segment", "leaves", "manifest"])
+def test_what_a_crash_left_after_the_covered_bytes_is_cut_off(
+    directory: Path, file: str, torn: bytes
+) -> None:
+    log = open_log(directory)
+    log.append(LINES[:3], 3)
+    log.close()
+    torn = torn.replace(b"\n", b" ") if file == "manifest" else torn
+    path = next(directory.glob({"segment": "0*.ndjson", "leaves": "*.leaves", "manifest": "manifest*"}[file]))
+    with path.open("ab") as end:
+        end.write(torn)
+
+    log = open_log(directory)
+    assert 3 == log.state.next_offset
+    log.append(LINES[3:6], 6)
+    log.close()
+
+    assert lines_of(VALUES[:6]) == contents(directory)
+    assert [] == list(verify_log(directory).findings)
+
+
+def test_a_torn_manifest_takes_the_records_it_covered_with_it_for_kafka_has_them(directory: Path) -> None:
+    log = open_log(directory)
+    log.append(LINES[:3], 3)
+    log.append(LINES[3:6], 6)
+    log.close()
+    manifest = directory / "manifest.ndjson"
+    manifest.write_bytes(manifest.read_bytes()[:-20])
+
+    log = open_log(directory)
+    assert 3 == log.state.next_offset
+    log.close()
+
+    assert lines_of(VALUES[:3]) == contents(directory)
+
+
+def test_a_full_segment_whose_seal_a_crash_left_out_is_sealed_by_the_next_writer(directory: Path) -> None:
+    log = open_log(directory)
+    log.append(LINES[:8], 8)
+    log.close()
+    manifest = directory / "manifest.ndjson"
+    *kept, seal = manifest.read_bytes().splitlines(keepends=True)
+    manifest.write_bytes(b"".join(kept))
+
+    log = open_log(directory)
+    assert b"".join([*kept, seal]) == manifest.read_bytes()
+    log.append(LINES[8:10], 10)
+    log.close()
+
+    assert lines_of(VALUES[:10]) == contents(directory)
+    assert [] == list(verify_log(directory).findings)
+
+
+@pytest.mark.parametrize(
+    "damage", ["flip a record", "cut a record", "flip an entry", "delete an entry", "remove the manifest"]
+)
+def test_what_no_crash_explains_is_not_written_on(directory: Path, damage: str) -> None:
+    log = open_log(directory)
+    log.append(LINES[:3], 3)
+    log.append(LINES[3:6], 6)
+    log.close()
+    segment, manifest = next(directory.glob("0*.ndjson")), directory / "manifest.ndjson"
+    entries = manifest.read_bytes().splitlines(keepends=True)
+    match damage:
+        case "flip a record":
+            segment.write_bytes(segment.read_bytes().replace(b"note", b"nope", 1))
+        case "cut a record":
+            segment.write_bytes(segment.read_bytes()[:-1])
+        case "flip an entry":
+            manifest.write_bytes(manifest.read_bytes().replace(b'"size":3', b'"size":4'))
+        case "delete an entry":
+            manifest.write_bytes(entries[0] + entries[2])
+        case _:
+            manifest.unlink()
+    before = {path: path.read_bytes() for path in directory.iterdir() if path.name != "lock"}
+
+    with pytest.raises(AuditLogDamaged) as refused:
+        open_log(directory)
+
+    assert "postil audit verify" in refused.value.advice
+    assert before == {path: path.read_bytes() for path in directory.iterdir() if path.name != "lock"}
+
+
+def test_the_log_of_another_partition_is_not_written_on(directory: Path) -> None:
+    open_log(directory).close()
+
+    with pytest.raises(AuditLogDamaged, match="it is the log of events/0, not of events/1"):
+        PartitionLog(directory, "events", 1)
+
+
+@pytest.fixture
+def full_disk() -> Iterator[None]:
+    """Files end at 4 KiB: the kernel refuses what goes beyond, in the middle of a write."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_leaves_the_log_as_it_was_and_writable_later(directory: Path, full_disk: None) -> None:
+    log = PartitionLog(directory, "events", 0)
+    log.append(LINES[:3], 3)
+    before = {path.name: path.read_bytes() for path in directory.iterdir()}
+
+    with pytest.raises(StorageFailed) as failed:
+        log.append(LINES[3:30], 30)
+
+    assert "Free space" in failed.value.advice
+    assert before == {path.name: path.read_bytes() for path in directory.iterdir()}
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    log.append(LINES[3:30], 30)
+    log.close()
+    assert lines_of(VALUES) == contents(directory)
+    assert [] == list(verify_log(directory).findings)
+
+
+def test_a_directory_that_cannot_be_made_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+
+    with pytest.raises(StorageFailed) as failed:
+        AuditSink(tmp_path / "file" / "audit")
+
+    assert "correct the permissions" in failed.value.advice
+
+
+def take(sink: AuditSink, first: int, last: int) -> None:
+    sink.deliver(PARTITION, [Record(n, identify(VALUES[n])) for n in range(first, last)], last)
+
+
+def test_a_dead_letter_is_recorded_in_its_place_with_where_it_came_from_and_why(tmp_path: Path) -> None:
+    sink = AuditSink(tmp_path)
+    sink.open(PARTITION)
+    sink.deliver(PARTITION, [DeadLetter(7, "not JSON", b"k", b"\xff")], 8)
+    sink.shutdown()
+
+    letter = {
+        "topic": "events",
+        "partition": 0,
+        "offset": 7,
+        "reason": "not JSON",
+        "key": "aw==",
+        "value": "/w==",
+    }
+    assert {"deadletter": letter} == orjson.loads(contents(log_directory(tmp_path, "events", 0)))
+    assert 1 == verify_log(log_directory(tmp_path, "events", 0)).dead_letters
+
+
+@pytest.mark.parametrize("harm", ["missing", "garbage", "behind", "of another log"])
+def test_the_run_index_is_rebuilt_from_the_files_whenever_it_is_not_theirs(tmp_path: Path, harm: str) -> None:
+    directory = log_directory(tmp_path / "audit", "events", 0)
+    index = directory / "index.sqlite"
+    sink = AuditSink(tmp_path / "audit", segment_records=8)
+    sink.open(PARTITION)
+    take(sink, 0, 11)
+    sink.close(PARTITION)
+    older = index.read_bytes()
+    sink.open(PARTITION)
+    take(sink, 11, 25)
+    sink.close(PARTITION)
+    match harm:
+        case "missing":
+            index.unlink()
+        case "garbage":
+            index.write_bytes(b"garbage" * 1000)
+        case "behind":
+            index.write_bytes(older)
+        case _:
+            other = AuditSink(tmp_path / "other")
+            other.open(PARTITION)
+            other.deliver(PARTITION, [Record(0, identify(event_value("run-0", 1)))] * 25, 25)
+            other.shutdown()
+            shutil.copy(log_directory(tmp_path / "other", "events", 0) / "index.sqlite", index)
+
+    assert 25 == sink.open(PARTITION)
+    progress = sink.progress(PARTITION)
+
+    assert [9, 8, 8] == [progress.last(f"default/run-{n}") for n in range(3)]
+    assert identify(VALUES[24]).event_id == progress.event_id("default/run-0", 9)
+    sink.shutdown()
+
+
+def test_a_topic_created_anew_under_the_same_name_is_read_from_its_beginning(tmp_path: Path) -> None:
+    sink = AuditSink(tmp_path)
+    first = Partition("events", 0, "id-1")
+    sink.open(first)
+    sink.deliver(first, [Record(0, identify(VALUES[0]))], 1)
+    sink.close(first)
+
+    assert 1 == sink.open(first)
+    sink.close(first)
+    assert Resume.OLDEST == sink.open(Partition("events", 0, "id-2"))
+    sink.shutdown()

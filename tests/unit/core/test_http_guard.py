@@ -1,0 +1,74 @@
+"""What is refused before a request is looked at, and what every answer carries."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
+
+from postil.http.guard import Guard
+
+
+async def hello(scope: Scope, receive: Receive, send: Send) -> None:
+    await PlainTextResponse("hello")(scope, receive, send)
+
+
+def client(host: str = "127.0.0.1:8400") -> httpx.AsyncClient:
+    guard = Guard(hello, hosts=["postil.internal"])
+    return httpx.AsyncClient(transport=httpx.ASGITransport(guard), base_url=f"http://{host}")
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:8400", "localhost", "localhost:1", "[::1]:8400", "192.0.2.7", "postil.internal", "POSTIL.internal:99"]
+)  # fmt: skip
+async def test_known_names_and_addresses_are_answered(host: str) -> None:
+    assert (await client().get("/", headers={"host": host})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8400", "", "[::1", "a b"]
+)
+async def test_a_foreign_name_is_refused_because_its_owner_may_point_it_here(host: str) -> None:
+    refused = await client().get("/", headers={"host": host})
+    assert refused.status_code == 421
+    assert "--allow-host" in refused.json()["advice"]
+
+
+JSON = {"content-type": "application/json"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        (JSON, 200),
+        (JSON | {"origin": "http://127.0.0.1:8400"}, 200),
+        (JSON | {"origin": "http://127.0.0.1:8400", "sec-fetch-site": "same-origin"}, 200),
+        (JSON | {"content-type": "application/json; charset=utf-8"}, 200),
+        (JSON | {"origin": "http://evil.example"}, 403),
+        (JSON | {"origin": "http://127.0.0.1:9999"}, 403),
+        (JSON | {"origin": "null"}, 403),
+        (JSON | {"sec-fetch-site": "cross-site"}, 403),
+        (JSON | {"sec-fetch-site": "same-site"}, 403),
+        ({"content-type": "text/plain"}, 415),
+        ({"content-type": "application/x-www-form-urlencoded"}, 415),
+        ({"content-type": "application/json-patch"}, 415),
+        ({}, 415),
+        (JSON | {"content-length": "9999999"}, 413),
+    ],
+)
+async def test_a_write_must_come_from_the_page_itself_and_be_json(
+    headers: dict[str, str], status: int
+) -> None:
+    answer = await client().post("/api/x", headers=headers, content=b"{}")
+    assert answer.status_code == status
+
+
+async def test_every_answer_forbids_what_the_page_does_not_do() -> None:
+    for answer in (await client().get("/"), await client().get("/", headers={"host": "evil.example"})):
+        policy = answer.headers["content-security-policy"]
+        assert policy.startswith("default-src 'self'")
+        assert "unsafe" not in policy
+        assert "frame-ancestors 'none'" in policy
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["referrer-policy"] == "no-referrer"
