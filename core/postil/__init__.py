@@ -17,38 +17,37 @@ from typing import TYPE_CHECKING, Any
 from postil import errors
 
 if TYPE_CHECKING:
-    from postil.client.handles import AsyncNotes, AsyncPostil, Notes, Postil
+    from postil.client.handles import AsyncPostil, AsyncTransactionWriter, Postil, TransactionWriter
     from postil.hosting.runs import AsyncHostedRun, AsyncHostedStage, HostedRun, HostedStage
     from postil.hosting.tool import tool
     from postil.model.actors import Actor, agent, system, user
-    from postil.model.annotations import Note, Said
+    from postil.model.annotations import AnnotationLike, NewAnnotation
     from postil.model.conventions import Approval, Convention, Decision, Failure, Revision
     from postil.model.json_text import Json
-    from postil.model.receipts import Change, History, Part, Recorded
+    from postil.model.receipts import ImportedRun, Receipt, RunReceipt
     from postil.model.triggers import Trigger
 
 __all__ = [
     "Actor",
+    "AnnotationLike",
     "Approval",
     "AsyncHostedRun",
     "AsyncHostedStage",
-    "AsyncNotes",
     "AsyncPostil",
-    "Change",
+    "AsyncTransactionWriter",
     "Convention",
     "Decision",
     "Failure",
-    "History",
     "HostedRun",
     "HostedStage",
+    "ImportedRun",
     "Json",
-    "Note",
-    "Notes",
-    "Part",
+    "NewAnnotation",
     "Postil",
-    "Recorded",
+    "Receipt",
     "Revision",
-    "Said",
+    "RunReceipt",
+    "TransactionWriter",
     "Trigger",
     "agent",
     "errors",
@@ -61,9 +60,9 @@ __all__ = [
 # and the programs of a stack (relay, audit log, dashboard) start at once and need neither for this.
 _WHERE = {
     "client.handles": (
-        "AsyncNotes",
+        "AsyncTransactionWriter",
         "AsyncPostil",
-        "Notes",
+        "TransactionWriter",
         "Postil",
     ),
     "hosting.runs": (
@@ -80,8 +79,8 @@ _WHERE = {
         "user",
     ),
     "model.annotations": (
-        "Note",
-        "Said",
+        "NewAnnotation",
+        "AnnotationLike",
     ),
     "model.conventions": (
         "Approval",
@@ -92,10 +91,9 @@ _WHERE = {
     ),
     "model.json_text": ("Json",),
     "model.receipts": (
-        "Change",
-        "History",
-        "Part",
-        "Recorded",
+        "RunReceipt",
+        "ImportedRun",
+        "Receipt",
     ),
     "model.triggers": ("Trigger",),
 }

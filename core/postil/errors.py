@@ -36,7 +36,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    from postil.model.annotations import Note
+    from postil.model.annotations import NewAnnotation
 
 
 class PostilError(Exception):
@@ -46,7 +46,7 @@ class PostilError(Exception):
     """
 
     exit_code: ClassVar[int] = 2
-    unflushed: Sequence[Note] = ()
+    unflushed: Sequence[NewAnnotation] = ()
     """What was buffered in hosted stages and could not be stored, to be annotated elsewhere or again."""
 
     def __init__(self, what: str, *, advice: str) -> None:

@@ -34,7 +34,7 @@ PLANS = (
 
 # The value is built once per row behind `offset 0`, and summed up so that an answer never exceeds its bytes.
 _PUBLISHED = """
-    select position, tenant || '/' || run_id as key, run_seq, postil.model.envelope(e) as value, traceparent
+    select position, tenant || '/' || run_id as key, run_seq, postil.envelope(e) as value, traceparent
 """
 
 # $1 xmax of lo, $2 xip of lo, $3 most rows, $4 most bytes. The first row is the snapshot, with the number of rows seen.

@@ -80,7 +80,7 @@ def test_the_wheel_carries_what_is_not_python(built: Path) -> None:
     assert "postil/postgres/functions/30_annotate.sql" in names
     assert "postil/postgres/schema/30_event.sql" in names
     assert "postil/postgres/migrations/versions/0001_ground_floor.py" in names
-    assert "postil/embedded/kafka.lock.toml" in names
+    assert "postil_stack/servers/kafka.lock.toml" in names
     assert "postil_consumers/dashboard/static/index.html" in names
     assert {name.split("/")[0].split("-")[0] for name in names} == {
         "postil",

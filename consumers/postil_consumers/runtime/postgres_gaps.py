@@ -14,7 +14,7 @@ _CONNECT_SECONDS = 5
 # Each page is a transaction of its own with its limit set inside it: behind PgBouncer there is no session to set it in.
 _LIMIT = "set local statement_timeout = '30s'"
 _EVENTS = """
-select e.run_seq, postil.model.envelope(e) from postil.event e
+select e.run_seq, postil.envelope(e) from postil.event e
 where e.tenant = %s and e.run_id = %s and e.run_seq between %s and %s
 order by e.run_seq limit %s
 """

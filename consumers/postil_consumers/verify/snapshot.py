@@ -17,7 +17,7 @@ _PAGE = 5_000
 
 # Passed by the relay: everything visible in lo, and of the window being walked (hi) what is not after `after`.
 _EVENTS = """
-select e.tenant, e.run_id, e.run_seq, postil.model.envelope(e),
+select e.tenant, e.run_id, e.run_seq, postil.envelope(e),
        pg_visible_in_snapshot(e.xid, l.lo)
        or coalesce(pg_visible_in_snapshot(e.xid, l.hi) and e.position <= l.after, false)
 from postil.event e left join postil.relay_lane l on l.lane = e.lane
@@ -59,7 +59,7 @@ order by 1, 2, 3
 _PARKED = "select tenant, run_id, run_seq, reason from postil.parked_run order by tenant, run_id"
 
 _AGAIN = """
-select wanted.run, wanted.run_seq, sha256('\\x00'::bytea || convert_to(postil.model.envelope(e), 'UTF8'))
+select wanted.run, wanted.run_seq, sha256('\\x00'::bytea || convert_to(postil.envelope(e), 'UTF8'))
 from unnest(%s::text[], %s::text[], %s::text[], %s::bigint[]) as wanted (run, tenant, run_id, run_seq)
 join postil.event e on e.tenant = wanted.tenant and e.run_id = wanted.run_id and e.run_seq = wanted.run_seq
 """

@@ -20,9 +20,9 @@ from sqlalchemy.orm import Session, scoped_session
 from postil.client.methods import Async, Sync
 from postil.errors import ConfigurationError
 from postil.hosting.runs import AsyncHostedRun, HostedRun
-from postil.hosting.steps import Opening
+from postil.hosting.steps import NewRun
 from postil.model.actors import Actor
-from postil.model.annotations import Said
+from postil.model.annotations import AnnotationLike
 from postil.model.json_text import Json
 from postil.model.triggers import Trigger
 from postil.postgres import writes as journal
@@ -80,7 +80,7 @@ class _AsyncWrites:
     record_runs = Async(journal.record_runs)
 
 
-class Notes(_Writes):
+class TransactionWriter(_Writes):
     """The writes inside one transaction of the caller's: nothing of ours commits, a rollback takes all of it away."""
 
     def __init__(self, tenant: str, on: Transaction) -> None:
@@ -92,8 +92,8 @@ class Notes(_Writes):
         return execute(self._on, call)
 
 
-class AsyncNotes(_AsyncWrites):
-    """As `Notes`, on an async connection or session."""
+class AsyncTransactionWriter(_AsyncWrites):
+    """As `TransactionWriter`, on an async connection or session."""
 
     def __init__(self, tenant: str, on: AsyncTransaction) -> None:
         self.tenant = tenant
@@ -108,18 +108,18 @@ class _Handle:
     tenant: str
 
     @overload
-    def on(self, transaction: Transaction) -> Notes: ...
+    def on(self, transaction: Transaction) -> TransactionWriter: ...
     @overload
-    def on(self, transaction: AsyncTransaction) -> AsyncNotes: ...
-    def on(self, transaction: Transaction | AsyncTransaction) -> Notes | AsyncNotes:
+    def on(self, transaction: AsyncTransaction) -> AsyncTransactionWriter: ...
+    def on(self, transaction: Transaction | AsyncTransaction) -> TransactionWriter | AsyncTransactionWriter:
         """Write inside the caller's own transaction: a SQLAlchemy connection or session, sync or async.
 
         Raises `ConfigurationError` for anything else.
         """
         if isinstance(transaction, (AsyncConnection, AsyncSession, async_scoped_session)):
-            return AsyncNotes(self.tenant, transaction)
+            return AsyncTransactionWriter(self.tenant, transaction)
         if isinstance(transaction, (Connection, Session, scoped_session)):  # pyright: ignore[reportUnnecessaryIsInstance] (callers without a checker)
-            return Notes(self.tenant, transaction)
+            return TransactionWriter(self.tenant, transaction)
         raise ConfigurationError(
             f"A {type(transaction).__name__} is no transaction to write in.",
             advice="Give a SQLAlchemy Connection or Session, or one of their async forms.",
@@ -152,7 +152,7 @@ class Postil(_Handle, _Writes):
     def run(
         self,
         name: str,
-        *said: Said,
+        *said: AnnotationLike,
         run_id: str | None = None,
         trigger: Trigger | None = None,
         input: Json = None,  # noqa: A002 (the field's own name)
@@ -165,7 +165,7 @@ class Postil(_Handle, _Writes):
         `run_id` defaults to a new UUID.
         """
         return HostedRun(
-            self.tenant, self.perform, Opening(name, said, run_id, trigger, input, actor, parent_id, metadata)
+            self.tenant, self.perform, NewRun(name, said, run_id, trigger, input, actor, parent_id, metadata)
         )
 
     def close(self) -> None:
@@ -193,7 +193,7 @@ class AsyncPostil(_Handle, _AsyncWrites):
     def run(
         self,
         name: str,
-        *said: Said,
+        *said: AnnotationLike,
         run_id: str | None = None,
         trigger: Trigger | None = None,
         input: Json = None,  # noqa: A002 (the field's own name)
@@ -203,7 +203,7 @@ class AsyncPostil(_Handle, _AsyncWrites):
     ) -> AbstractAsyncContextManager[AsyncHostedRun]:
         """Host a run, as `Postil.run` does, with ``async with``."""
         return AsyncHostedRun(
-            self.tenant, self.perform, Opening(name, said, run_id, trigger, input, actor, parent_id, metadata)
+            self.tenant, self.perform, NewRun(name, said, run_id, trigger, input, actor, parent_id, metadata)
         )
 
     async def close(self) -> None:

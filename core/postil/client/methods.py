@@ -1,6 +1,6 @@
 """Binds the pure functions of the journal to something that runs them, sync or async, without twins.
 
-A verb is written once: a function that answers a `Call`, or a `Plan` of several calls and pauses.
+A verb is written once: a function that answers a `Call`, or a `Steps` of several calls and pauses.
 ``name = Sync(journal.name)`` in a class gives it the method with the same parameters and the plain result;
 ``Async`` gives it the coroutine. Type checkers see the exact signature of both.
 """

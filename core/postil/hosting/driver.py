@@ -13,22 +13,22 @@ from postil.postgres.writes import Call
 
 
 @dataclass(frozen=True)
-class Pause:
+class Sleep:
     """A plan's wish to wait before its next step, in seconds."""
 
     seconds: float
 
 
-Plan: TypeAlias = Generator[Call[Any] | Pause, Any, T]
+Steps: TypeAlias = Generator[Call[Any] | Sleep, Any, T]
 """Several steps with something to decide in between; each yield gives the step's answer back."""
 
 
-def drive(plan: Plan[T], run: Callable[[Call[Any]], Any]) -> T:
+def drive(plan: Steps[T], run: Callable[[Call[Any]], Any]) -> T:
     """Carry out a plan step by step; a step's error is raised inside the plan, which may handle it."""
     step = next_step(plan, None, None)
-    while not isinstance(step, Done):
+    while not isinstance(step, Finished):
         try:
-            answer = _sleep(step) if isinstance(step, Pause) else run(step)
+            answer = _sleep(step) if isinstance(step, Sleep) else run(step)
         except Exception as error:  # noqa: BLE001 (handed to the plan, which raises what it does not handle)
             step = next_step(plan, None, error)
         else:
@@ -36,17 +36,17 @@ def drive(plan: Plan[T], run: Callable[[Call[Any]], Any]) -> T:
     return cast("T", step.result)
 
 
-def _sleep(pause: Pause) -> object:
+def _sleep(pause: Sleep) -> object:
     time.sleep(pause.seconds)
     return None
 
 
-async def drive_async(plan: Plan[T], run: Callable[[Call[Any]], Coroutine[Any, Any, Any]]) -> T:
+async def drive_async(plan: Steps[T], run: Callable[[Call[Any]], Coroutine[Any, Any, Any]]) -> T:
     """Carry out a plan as `drive` does, without blocking the event loop."""
     step = next_step(plan, None, None)
-    while not isinstance(step, Done):
+    while not isinstance(step, Finished):
         try:
-            answer = await (asyncio.sleep(step.seconds, None) if isinstance(step, Pause) else run(step))
+            answer = await (asyncio.sleep(step.seconds, None) if isinstance(step, Sleep) else run(step))
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 (handed to the plan, as above)
             step = next_step(plan, None, error)
         else:
@@ -55,15 +55,15 @@ async def drive_async(plan: Plan[T], run: Callable[[Call[Any]], Coroutine[Any, A
 
 
 @dataclass(frozen=True)
-class Done:
+class Finished:
     """A plan has ended with this result."""
 
     result: object
 
 
-def next_step(plan: Plan[Any], answer: object, error: BaseException | None) -> Call[Any] | Pause | Done:
-    """Give the plan the last step's answer or error; returns its next step, or `Done`."""
+def next_step(plan: Steps[Any], answer: object, error: BaseException | None) -> Call[Any] | Sleep | Finished:
+    """Give the plan the last step's answer or error; returns its next step, or `Finished`."""
     try:
         return plan.send(answer) if error is None else plan.throw(error)
     except StopIteration as end:
-        return Done(end.value)
+        return Finished(end.value)

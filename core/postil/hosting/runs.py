@@ -13,11 +13,11 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
 from postil.hosting.driver import drive, drive_async
-from postil.hosting.steps import Opening, RunPlans, StagePlans
+from postil.hosting.steps import NewRun, RunPlans, StagePlans
 from postil.model.actors import Actor
-from postil.model.annotations import Said
+from postil.model.annotations import AnnotationLike
 from postil.model.json_text import Json
-from postil.model.receipts import Recorded
+from postil.model.receipts import Receipt
 from postil.postgres import writes as journal
 from postil.postgres.writes import Call
 
@@ -42,9 +42,9 @@ class HostedStage:
         return self._plans.id
 
     def annotate(
-        self, *said: Said, durable: bool = False, idempotency_key: str | None = None
-    ) -> list[Recorded]:
-        """Note something about this stage: kept until its end, or written through at once if `durable`.
+        self, *said: AnnotationLike, durable: bool = False, idempotency_key: str | None = None
+    ) -> list[Receipt]:
+        """Annotate about this stage: kept until its end, or written through at once if `durable`.
 
         Answers what was written, which is nothing yet for what is kept. Raises `InvalidAnnotation` at once either way.
         """
@@ -52,7 +52,7 @@ class HostedStage:
             self._plans.note(said, idempotency_key)
             return []
         p = self._plans
-        return cast("list[Recorded]", self._run(_durable(p, said, idempotency_key)))
+        return cast("list[Receipt]", self._run(_durable(p, said, idempotency_key)))
 
     def complete(self, result: Json) -> None:
         """Say what the stage's result is; it is stored when the stage ends."""
@@ -81,13 +81,15 @@ class AsyncHostedStage:
         """The stage's id within the run's attempt."""
         return self._plans.id
 
-    def annotate(self, *said: Said, idempotency_key: str | None = None) -> None:
-        """Note something about this stage, kept until its end. Raises `InvalidAnnotation` at once."""
+    def annotate(self, *said: AnnotationLike, idempotency_key: str | None = None) -> None:
+        """Annotate about this stage, kept until its end. Raises `InvalidAnnotation` at once."""
         self._plans.note(said, idempotency_key)
 
-    async def annotate_durable(self, *said: Said, idempotency_key: str | None = None) -> list[Recorded]:
+    async def annotate_durable(
+        self, *said: AnnotationLike, idempotency_key: str | None = None
+    ) -> list[Receipt]:
         """Write something about this stage through at once."""
-        return cast("list[Recorded]", await self._run(_durable(self._plans, said, idempotency_key)))
+        return cast("list[Receipt]", await self._run(_durable(self._plans, said, idempotency_key)))
 
     def complete(self, result: Json) -> None:
         """Say what the stage's result is; it is stored when the stage ends."""
@@ -106,7 +108,9 @@ class AsyncHostedStage:
         await asyncio.shield(drive_async(self._plans.close(error), self._run))
 
 
-def _durable(p: StagePlans, said: tuple[Said, ...], idempotency_key: str | None) -> Call[list[Recorded]]:
+def _durable(
+    p: StagePlans, said: tuple[AnnotationLike, ...], idempotency_key: str | None
+) -> Call[list[Receipt]]:
     return journal.annotate(
         p.tenant, p.run_id, *said, stage_id=p.id, actor=p.actor, idempotency_key=idempotency_key, live=True
     )
@@ -115,7 +119,7 @@ def _durable(p: StagePlans, said: tuple[Said, ...], idempotency_key: str | None)
 class HostedRun:
     """A run being worked on; `result` is stored with its completion."""
 
-    def __init__(self, tenant: str, run: Callable[[Call[Any]], Any], opening: Opening) -> None:
+    def __init__(self, tenant: str, run: Callable[[Call[Any]], Any], opening: NewRun) -> None:
         self._plans, self.perform = RunPlans(tenant, opening), run
 
     @property
@@ -129,14 +133,14 @@ class HostedRun:
         return self._plans.id
 
     def annotate(
-        self, *said: Said, actor: Actor | None = None, idempotency_key: str | None = None
-    ) -> list[Recorded]:
+        self, *said: AnnotationLike, actor: Actor | None = None, idempotency_key: str | None = None
+    ) -> list[Receipt]:
         """Record facts on the run, at once."""
         p = self._plans
         call = journal.annotate(
             p.tenant, p.id, *said, actor=actor or p.opening.actor, idempotency_key=idempotency_key, live=True
         )
-        return cast("list[Recorded]", self.perform(call))
+        return cast("list[Receipt]", self.perform(call))
 
     def stage(self, name: str, *, stage_id: str | None = None, actor: Actor | None = None) -> HostedStage:
         """Work on a named step; its notes are flushed with its end, in one transaction."""
@@ -179,7 +183,7 @@ class AsyncHostedRun:
     """As `HostedRun`, with ``async with``; what writes is awaited."""
 
     def __init__(
-        self, tenant: str, run: Callable[[Call[Any]], Coroutine[Any, Any, Any]], opening: Opening
+        self, tenant: str, run: Callable[[Call[Any]], Coroutine[Any, Any, Any]], opening: NewRun
     ) -> None:
         self._plans, self.perform = RunPlans(tenant, opening), run
 
@@ -194,14 +198,14 @@ class AsyncHostedRun:
         return self._plans.id
 
     async def annotate(
-        self, *said: Said, actor: Actor | None = None, idempotency_key: str | None = None
-    ) -> list[Recorded]:
+        self, *said: AnnotationLike, actor: Actor | None = None, idempotency_key: str | None = None
+    ) -> list[Receipt]:
         """Record facts on the run, at once."""
         p = self._plans
         call = journal.annotate(
             p.tenant, p.id, *said, actor=actor or p.opening.actor, idempotency_key=idempotency_key, live=True
         )
-        return cast("list[Recorded]", await self.perform(call))
+        return cast("list[Receipt]", await self.perform(call))
 
     def stage(
         self, name: str, *, stage_id: str | None = None, actor: Actor | None = None

@@ -1,6 +1,6 @@
 """What a hosted run writes, said as plans: the state of its stages, their beginnings and ends, and its questions.
 
-Notes made in a stage are buffered and flushed with its end, in one transaction;
+TransactionWriter made in a stage are buffered and flushed with its end, in one transaction;
 where that is refused they come back on the exception (`unflushed`), so that nothing is lost.
 """
 
@@ -16,11 +16,11 @@ from typing import Final
 from uuid import uuid4
 
 from postil.errors import InteractionEnded, PostilError, RunCancelled, RunFinished
-from postil.hosting.driver import Pause, Plan
+from postil.hosting.driver import Sleep, Steps
 from postil.model.actors import Actor
-from postil.model.annotations import Note, Said, notes_of, regrouped
+from postil.model.annotations import AnnotationLike, NewAnnotation, notes_of, regrouped
 from postil.model.json_text import Json
-from postil.model.receipts import Part
+from postil.model.receipts import Receipt
 from postil.model.triggers import Trigger
 from postil.postgres import writes as journal
 from postil.postgres.writes import InteractionState
@@ -35,11 +35,11 @@ _FIRST_POLL, _LAST_POLL = 0.05, 0.5
 
 
 @dataclass(frozen=True)
-class Opening:
+class NewRun:
     """What a run is created from."""
 
     name: str
-    said: tuple[Said, ...]
+    said: tuple[AnnotationLike, ...]
     run_id: str | None
     trigger: Trigger | None
     input: Json
@@ -54,20 +54,20 @@ class StagePlans:
     def __init__(self, tenant: str, run_id: str, name: str, stage_id: str, actor: Actor | None) -> None:
         self.tenant, self.run_id, self.name, self.id, self.actor = tenant, run_id, name, stage_id, actor
         self.result: Json = None
-        self.buffer: list[Note] = []
+        self.buffer: list[NewAnnotation] = []
 
-    def note(self, said: tuple[Said, ...], idempotency_key: str | None) -> None:
+    def note(self, said: tuple[AnnotationLike, ...], idempotency_key: str | None) -> None:
         """Buffer notes; validated now, where the mistake is, and not at the stage's end."""
         notes = list(notes_of(said, idempotency_key=idempotency_key))
         for n, note in enumerate(notes):
             encode_item(note, f"items[{n}]")
         self.buffer += regrouped(notes, self.buffer)
 
-    def open(self) -> Plan[None]:
+    def open(self) -> Steps[None]:
         """Start the stage."""
         yield journal.start_stage(self.tenant, self.run_id, self.name, stage_id=self.id, actor=self.actor)
 
-    def close(self, error: BaseException | None) -> Plan[None]:
+    def close(self, error: BaseException | None) -> Steps[None]:
         """Complete the stage, or fail it with `error`, flushing what was noted."""
         try:
             if error is None:
@@ -108,13 +108,13 @@ class StagePlans:
 class RunPlans:
     """One run: what its beginning, its questions and its end write."""
 
-    def __init__(self, tenant: str, opening: Opening) -> None:
+    def __init__(self, tenant: str, opening: NewRun) -> None:
         self.tenant, self.opening = tenant, opening
         self.id = opening.run_id or str(uuid4())
         self.result: Json = None
         self.stages: Counter[str] = Counter()
 
-    def open(self) -> Plan[None]:
+    def open(self) -> Steps[None]:
         """Create the run."""
         o = self.opening
         yield journal.create_run(
@@ -122,7 +122,7 @@ class RunPlans:
             actor=o.actor, parent_id=o.parent_id, metadata=o.metadata,
         )  # fmt: skip
 
-    def close(self, error: BaseException | None) -> Plan[None]:
+    def close(self, error: BaseException | None) -> Steps[None]:
         """Complete the run, or record how `error` ended it."""
         try:
             if error is None:
@@ -147,9 +147,9 @@ class RunPlans:
 
     def ask(
         self, prompt: str, to: str | None, kind: str, interaction_id: str | None, timeout: float | None
-    ) -> Plan[Json]:
+    ) -> Steps[Json]:
         """Ask, and wait for the answer."""
-        asked: Part = yield journal.ask(
+        asked: Receipt = yield journal.ask(
             self.tenant, self.id, prompt, to=to, kind=kind, interaction_id=interaction_id
         )
         wait, until = _FIRST_POLL, None if timeout is None else time.monotonic() + timeout
@@ -175,7 +175,7 @@ class RunPlans:
                 except (InteractionEnded, RunCancelled, RunFinished):
                     continue  # answered or ended in the last moment: look again
                 raise TimeoutError(f"Nobody answered within {timeout:g} s: {prompt[:80]!r}.")
-            yield Pause(wait if left is None else min(wait, left))
+            yield Sleep(wait if left is None else min(wait, left))
             wait = min(_LAST_POLL, wait * 1.5)
 
 

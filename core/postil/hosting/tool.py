@@ -11,11 +11,11 @@ from inspect import iscoroutinefunction, signature
 from typing import Any, ParamSpec, TypeVar, cast
 
 from postil.errors import InvalidInput, PostilError
-from postil.hosting.driver import Plan, drive, drive_async
+from postil.hosting.driver import Steps, drive, drive_async
 from postil.hosting.runs import AsyncHostedRun, HostedRun, current_run, current_stage
 from postil.hosting.steps import MAX_MESSAGE, error_as_json, storable
 from postil.model.json_text import Json, encode
-from postil.model.receipts import Part
+from postil.model.receipts import Receipt
 from postil.postgres import writes as journal
 from postil.postgres.writes import Call
 
@@ -37,26 +37,26 @@ def tool(work: Callable[P, T]) -> Callable[P, T]:
     parameters = signature(work)
     name = getattr(work, "__qualname__", type(work).__qualname__).rpartition("<locals>.")[2]
 
-    def begin(run: HostedRun | AsyncHostedRun, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Plan[str]:
+    def begin(run: HostedRun | AsyncHostedRun, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Steps[str]:
         given = parameters.bind(*args, **kwargs).arguments
         arguments = _observed({n: _observed(v) for n, v in given.items() if n not in {"self", "cls"}})
 
-        def start(arguments: Json) -> Call[Part]:
+        def start(arguments: Json) -> Call[Receipt]:
             return journal.start_tool_call(
                 run.tenant, run.id, name, arguments=arguments, stage_id=current_stage.get()
             )
 
-        call: Part
+        call: Receipt
         try:
             call = yield start(arguments)
         except InvalidInput as refused:
             call = yield start(_omitted(refused))
         return call.id
 
-    def end(run: HostedRun | AsyncHostedRun, call_id: str, started: float, outcome: object) -> Plan[None]:
+    def end(run: HostedRun | AsyncHostedRun, call_id: str, started: float, outcome: object) -> Steps[None]:
         took = (time.perf_counter() - started) * 1000
 
-        def finish(**how: Any) -> Call[Part]:
+        def finish(**how: Any) -> Call[Receipt]:
             return journal.finish_tool_call(run.tenant, run.id, call_id, duration_ms=took, **how)
 
         try:

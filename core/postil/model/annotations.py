@@ -16,7 +16,7 @@ from postil.model.values import UNSET, Unset, checked, rfc3339
 
 
 @dataclass(frozen=True)
-class Note:
+class NewAnnotation:
     """One annotation about to be written: a key, a value, and what differs from the call's defaults."""
 
     key: str
@@ -52,31 +52,31 @@ class Note:
         return item | {name: value for name, value in rest.items() if value is not None}
 
 
-def regrouped(notes: Iterable[Note], after: Iterable[Note]) -> list[Note]:
+def regrouped(notes: Iterable[NewAnnotation], after: Iterable[NewAnnotation]) -> list[NewAnnotation]:
     """Return `notes` with their groups numbered past those of `after`, so that the two can be said together."""
     first = 1 + max((note.group for note in after if note.group is not None), default=-1)
     return [note if note.group is None else replace(note, group=first + note.group) for note in notes]
 
 
-Said: TypeAlias = Convention | Mapping[str, Json] | Note
+AnnotationLike: TypeAlias = Convention | Mapping[str, Json] | NewAnnotation
 """What one may annotate with: a typed convention, a dictionary of keys, or single notes."""
 
 
 def notes_of(
-    said: Sequence[Said], place: str = "items", *, idempotency_key: str | None = None
-) -> Iterator[Note]:
+    said: Sequence[AnnotationLike], place: str = "items", *, idempotency_key: str | None = None
+) -> Iterator[NewAnnotation]:
     """Expand what was said into notes; keys of one convention form a group whose payload goes with its first.
 
     `idempotency_key` is that of every note which has none of its own; `place` is what they are called in an error.
     Raises `InvalidAnnotation` naming the item and the path into it.
     """
     n = 0
-    # Notes may bring groups of their own, as those handed back by RunCancelled do.
+    # TransactionWriter may bring groups of their own, as those handed back by RunCancelled do.
     first_group = 1 + max(
-        (one.group for one in said if isinstance(one, Note) and one.group is not None), default=-1
+        (one.group for one in said if isinstance(one, NewAnnotation) and one.group is not None), default=-1
     )
     for group, one in enumerate(said, first_group):
-        if isinstance(one, Note):
+        if isinstance(one, NewAnnotation):
             check_key(one.key, f"{place}[{n}].key")
             Convention.check_value(one.key, one.value, f"{place}[{n}].value")
             yield replace(one, idempotency_key=one.idempotency_key or idempotency_key)
@@ -90,14 +90,14 @@ def notes_of(
             values = one
         else:
             raise InvalidAnnotation(
-                f"{place}[{n}] is a {type(one).__name__}: say a convention, a dictionary of keys, or a Note.",
+                f"{place}[{n}] is a {type(one).__name__}: say a convention, a dictionary of keys, or a NewAnnotation.",
                 field=f"{place}[{n}]",
             )
         for key, value in values.items():
             if not isinstance(one, Convention):
                 check_key(key, f"{place}[{n}].key")
                 Convention.check_value(key, value, f"{place}[{n}].value")
-            yield Note(
+            yield NewAnnotation(
                 key, value, payload=payload, idempotency_key=idempotency_key,
                 group=group if isinstance(one, Convention) else None,
             )  # fmt: skip

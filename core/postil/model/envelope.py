@@ -176,7 +176,7 @@ def _object(value: bytes) -> dict[str, Any]:
     try:
         found = _loads(text)
     except json.JSONDecodeError as error:
-        raise InvalidEnvelope(f"{error.msg} at character {error.pos}") from None
+        raise InvalidEnvelope(f"not JSON: {error.msg} at character {error.pos}") from None
     except RecursionError:
         raise InvalidEnvelope("it is nested too deeply") from None
     if not isinstance(found, dict):

@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from uuid import UUID
 
 
 @dataclass(frozen=True)
-class Recorded:
-    """What happened to one annotation: its id, its number in the run, and whether this call stored it."""
+class Receipt:
+    """The receipt of one annotation, tool call or interaction.
 
-    id: UUID
-    run_seq: int
-    created: bool
-
-
-@dataclass(frozen=True)
-class Change:
-    """What happened to a run or stage: the number of its event, whether this call made it, and the notes that came along."""
-
-    run_seq: int
-    created: bool
-    notes: tuple[Recorded, ...] = ()
-
-
-@dataclass(frozen=True)
-class Part:
-    """What happened to a tool call or interaction: its id, the number of its event, and whether this call made it."""
+    `id` is its id (a UUID as text for an annotation), `run_seq` the number of its event within the run,
+    and `created` is False if an earlier call had stored it already.
+    """
 
     id: str
     run_seq: int
@@ -34,8 +19,21 @@ class Part:
 
 
 @dataclass(frozen=True)
-class History:
-    """What happened to one run of `record_runs`: how many events it has, and whether this call stored it."""
+class RunReceipt:
+    """The receipt of a change of a run or stage.
+
+    `run_seq` is the number of its event, `created` is False if an earlier call had made the same change,
+    and `annotations` are the receipts of the annotations written with it, in the order given.
+    """
+
+    run_seq: int
+    created: bool
+    annotations: tuple[Receipt, ...] = ()
+
+
+@dataclass(frozen=True)
+class ImportedRun:
+    """The receipt of one imported run: how many events it has, and whether this call stored it."""
 
     run_id: str
     events: int

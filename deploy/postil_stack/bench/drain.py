@@ -84,7 +84,7 @@ def measure(scene: Scene, events: int, rounds: int, progress: Callable[[], None]
             connection.execute(_EVENTS, {"runs": runs, "seq": seq})
         connection.execute("vacuum analyze postil.event")
         messages: list[tuple[bytes, bytes]] = connection.execute(
-            """select convert_to(tenant || '/' || run_id, 'UTF8'), convert_to(postil.model.envelope(e), 'UTF8')
+            """select convert_to(tenant || '/' || run_id, 'UTF8'), convert_to(postil.envelope(e), 'UTF8')
                from postil.event e order by position""",
             binary=True,
         ).fetchall()

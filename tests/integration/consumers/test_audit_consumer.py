@@ -93,7 +93,7 @@ def record(database: psycopg.Connection[tuple[str, int, str]], *runs: str) -> li
     ]
     database.execute("select count(*) from postil.record_runs('default', %s::jsonb)", [json.dumps(histories)])
     rows = database.execute(
-        "select tenant || '/' || run_id, run_seq, postil.model.envelope(e) from postil.event e where run_id = any(%s) "
+        "select tenant || '/' || run_id, run_seq, postil.envelope(e) from postil.event e where run_id = any(%s) "
         "order by position",
         [list(runs)],
     )

@@ -34,7 +34,7 @@ class Publisher:
         after = self._after if again_from is None else again_from
         with psycopg.connect(self._settings.require_database_url()) as connection:
             rows = connection.execute(
-                "select position, tenant, run_id, postil.model.envelope(e) from postil.event e"
+                "select position, tenant, run_id, postil.envelope(e) from postil.event e"
                 " where position > %s order by position",
                 [after],
             ).fetchall()

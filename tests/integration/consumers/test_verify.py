@@ -66,7 +66,7 @@ class World:
 
     def log(self) -> list[Published]:
         rows = self.database.execute(
-            "select tenant || '/' || run_id, run_seq, postil.model.envelope(e) from postil.event e order by position"
+            "select tenant || '/' || run_id, run_seq, postil.envelope(e) from postil.event e order by position"
         )
         return [(run, run_seq, value.encode()) for run, run_seq, value in rows]
 

@@ -216,7 +216,7 @@ def test_annotations_are_kept_by_literal_prefix(connection: Connection, postil: 
 
 def test_the_envelope_is_the_one_kafka_carries(connection: Connection) -> None:
     create(connection, "r")
-    expected = connection.execute(text("select postil.model.envelope(e) from postil.event e")).scalar_one()
+    expected = connection.execute(text("select postil.envelope(e) from postil.event e")).scalar_one()
     assert fetch(connection, run_reads.envelope("default", "r", 1)) == expected
     for number in (0, 2, -1, 2**63):
         assert fetch(connection, run_reads.envelope("default", "r", number)) is None

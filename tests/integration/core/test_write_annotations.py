@@ -14,9 +14,9 @@ from postil import (
     AsyncPostil,
     Decision,
     Failure,
-    Note,
+    NewAnnotation,
     Postil,
-    Recorded,
+    Receipt,
     Revision,
     agent,
     errors,
@@ -65,7 +65,7 @@ def test_the_event_says_all_of_the_row_and_keeps_its_nulls(postil: Postil, recor
 
 def test_every_field_of_a_note_is_stored_and_told(postil: Postil, record: Any, run: str) -> None:
     postil.start_stage(run, "s")
-    note = Note(
+    note = NewAnnotation(
         "a",
         {"deep": [1, 2.5, "ü", None, True]},
         payload={"p": 1},
@@ -97,7 +97,11 @@ def test_a_dictionary_and_conventions_and_notes_go_in_one_statement_in_the_order
     postil: Postil, record: Any, run: str
 ) -> None:
     done = postil.annotate(
-        run, {"z": 1, "a": 2}, Approval(approvers=["ada"]), Note("m", 3), Revision(previous_run_id="r0")
+        run,
+        {"z": 1, "a": 2},
+        Approval(approvers=["ada"]),
+        NewAnnotation("m", 3),
+        Revision(previous_run_id="r0"),
     )
     assert [one.run_seq for one in done] == [2, 3, 4, 5, 6]
     assert record.keys(run) == ["z", "a", "approval.approvers", "m", "revision.previous_run_id"]
@@ -136,7 +140,7 @@ def test_saying_nothing_records_nothing(postil: Postil, record: Any, run: str) -
 def test_when_it_was_said_is_kept_beside_when_it_was_stored(postil: Postil, record: Any, run: str) -> None:
     said = datetime(2020, 2, 29, 12, 30, 15, 123456, tzinfo=timezone(timedelta(hours=5, minutes=30)))
     earlier = datetime(1999, 12, 31, 23, 59, 59, tzinfo=UTC)
-    postil.annotate(run, {"a": 1}, Note("b", 2, recorded_at=earlier), recorded_at=said)
+    postil.annotate(run, {"a": 1}, NewAnnotation("b", 2, recorded_at=earlier), recorded_at=said)
     rows = record.sql(
         "select a.recorded_at, e.recorded_at, a.created_at = e.created_at, a.created_at > now() - interval '1 hour'"
         " from postil.annotation a join postil.event e using (tenant, run_id, run_seq)"
@@ -164,24 +168,24 @@ def test_a_retry_answers_what_is_stored_and_emits_nothing(postil: Postil, record
     first = postil.annotate(run, say, actor=user("ada"), idempotency_key="hook-1")
     again = postil.annotate(run, say, actor=user("ada"), idempotency_key="hook-1")
     assert [one.created for one in first] == [True, True]
-    assert again == [Recorded(one.id, one.run_seq, created=False) for one in first]
+    assert again == [Receipt(one.id, one.run_seq, created=False) for one in first]
     assert record.keys(run) == ["a", "b"]
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        Note("a", 2),
-        Note("a", 1, payload={}),
-        Note("a", 1, payload=None),
-        Note("a", 1, scope="ai_call"),
-        Note("a", 1, actor=user("bob")),
+        NewAnnotation("a", 2),
+        NewAnnotation("a", 1, payload={}),
+        NewAnnotation("a", 1, payload=None),
+        NewAnnotation("a", 1, scope="ai_call"),
+        NewAnnotation("a", 1, actor=user("bob")),
     ],
 )
 def test_other_content_under_the_same_key_is_a_conflict_that_tells_both(
-    postil: Postil, record: Any, run: str, other: Note
+    postil: Postil, record: Any, run: str, other: NewAnnotation
 ) -> None:
-    (stored,) = postil.annotate(run, Note("a", 1), idempotency_key="k")
+    (stored,) = postil.annotate(run, NewAnnotation("a", 1), idempotency_key="k")
     before = record.traces()
     with pytest.raises(errors.IdempotencyConflict) as refused:
         postil.annotate(run, {"fresh": 1}, other, idempotency_key="k")
@@ -224,7 +228,9 @@ def test_fresh_and_stored_items_mix_and_numbers_stay_gapless(postil: Postil, rec
 def test_a_note_keeps_its_own_idempotency_key_and_takes_the_calls_where_it_has_none(
     postil: Postil, record: Any, run: str
 ) -> None:
-    postil.annotate(run, Note("a", 1, idempotency_key="own"), Note("b", 1), idempotency_key="call")
+    postil.annotate(
+        run, NewAnnotation("a", 1, idempotency_key="own"), NewAnnotation("b", 1), idempotency_key="call"
+    )
     stored = record.sql(
         "select key, idempotency_key from postil.annotation where run_id = %s order by run_seq", run
     )
@@ -240,7 +246,7 @@ def test_inside_a_stage_the_key_is_the_stages_own(postil: Postil, record: Any, r
     assert done.created
     (done,) = postil.annotate(run, {"a": "two"}, stage_id="two", idempotency_key="k")
     assert not done.created
-    both = [Note("b", stage, stage_id=stage) for stage in ("one", "two")]
+    both = [NewAnnotation("b", stage, stage_id=stage) for stage in ("one", "two")]
     assert [one.created for one in postil.annotate(run, *both, idempotency_key="k")] == [True, True]
 
 
@@ -262,7 +268,7 @@ def test_the_attempt_is_the_runs_current_one_unless_another_is_named(
     postil: Postil, record: Any, run: str
 ) -> None:
     record.sql("update postil.run set attempt = 2 where id = %s", run)  # reruns have no verb yet
-    postil.annotate(run, Note("now", 1), Note("before", 1, attempt=1))
+    postil.annotate(run, NewAnnotation("now", 1), NewAnnotation("before", 1, attempt=1))
     told = record.sql(
         "select data ->> 'key', attempt, (data ->> 'attempt')::int from postil.event where run_id = %s order by run_seq",
         run,
@@ -278,7 +284,7 @@ def test_a_thousand_items_with_a_key_take_one_pass(postil: Postil, record: Any, 
 
 
 def test_concurrent_retries_store_one(postil: Postil, record: Any, run: str) -> None:
-    answers: list[Recorded] = []
+    answers: list[Receipt] = []
     threads = [
         threading.Thread(target=lambda: answers.extend(postil.annotate(run, {"a": 1}, idempotency_key="k")))
         for _ in range(8)
@@ -305,7 +311,7 @@ def test_many_runs_are_annotated_in_one_statement(postil: Postil, record: Any, r
     assert record.keys(run) == ["a", "b"]
     assert record.keys(other) == ["decision.outcome"]
     again = postil.annotate_many({run: [{"a": 1}]}, actor=user("ada"), idempotency_key="k")
-    assert again == {run: [Recorded(done[run][0].id, 2, created=False)]}
+    assert again == {run: [Receipt(done[run][0].id, 2, created=False)]}
 
 
 async def test_the_async_form_does_the_same(async_postil: AsyncPostil, record: Any, run: str) -> None:

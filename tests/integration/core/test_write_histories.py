@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from postil import History, Postil, errors
+from postil import ImportedRun, Postil, errors
 
 AT = "2022-03-04T05:06:{:02}Z"
 
@@ -44,7 +44,7 @@ def run_id() -> str:
 
 
 def test_a_history_becomes_a_run_with_its_events_in_order(postil: Postil, record: Any, run_id: str) -> None:
-    assert postil.record_runs([history(run_id)]) == [History(run_id, 8, created=True)]
+    assert postil.record_runs([history(run_id)]) == [ImportedRun(run_id, 8, created=True)]
     assert record.types(run_id) == [
         "run:created", "stage:started", "tool_call:completed", "annotation:created", "annotation:created",
         "stage:completed", "tool_call:failed", "run:completed",
@@ -91,8 +91,8 @@ def test_recording_the_same_again_changes_nothing(postil: Postil, record: Any, r
     before = record.traces()
     other = f"{run_id}-other"
     assert postil.record_runs([history(other, steps=[]), history(run_id)]) == [
-        History(other, 2, created=True),
-        History(run_id, 8, created=False),
+        ImportedRun(other, 2, created=True),
+        ImportedRun(run_id, 8, created=False),
     ]
     assert record.traces()[0] == before[0] + 2
 
@@ -227,7 +227,7 @@ def test_the_same_histories_from_many_at_once_are_stored_once(
     postil: Postil, record: Any, run_id: str
 ) -> None:
     runs = [history(f"{run_id}-{n:02}") for n in range(20)]
-    answers: list[History] = []
+    answers: list[ImportedRun] = []
     failures: list[BaseException] = []
 
     def write(order: list[Any]) -> None:

@@ -12,7 +12,7 @@ import pytest
 from psycopg.types.json import Jsonb
 from sqlalchemy import create_engine, text
 
-from postil import Actor, Approval, AsyncPostil, Decision, Note, Postil, Trigger, errors
+from postil import Actor, Approval, AsyncPostil, Decision, NewAnnotation, Postil, Trigger, errors
 from postil.postgres import sqlalchemy_url
 
 
@@ -212,11 +212,11 @@ def test_a_bad_annotation_is_refused_by_its_item_and_path(
         )
 
     for key in ("", LONG, "Upper", "a..b", ".a", "a.", "a b", "a\n", "1a", "ä", NUL, SURROGATE, None, 5):
-        for said in ({key: 1}, Note(key, 1)):  # type: ignore[arg-type]
+        for said in ({key: 1}, NewAnnotation(key, 1)):  # type: ignore[arg-type]
             error = told(said)
             assert (type(error), error.field) == (errors.InvalidAnnotation, f"{place}[1].key"), key
     for bad, path in BAD_VALUES.values():
-        for said, field in (({"k": bad}, "value"), (Note("k", 1, payload=bad), "payload")):
+        for said, field in (({"k": bad}, "value"), (NewAnnotation("k", 1, payload=bad), "payload")):
             error = told(said)
             assert (type(error), error.field) == (errors.InvalidAnnotation, f"{place}[1].{field}{path}")
     for deep in (65, 100_000):
@@ -225,22 +225,22 @@ def test_a_bad_annotation_is_refused_by_its_item_and_path(
         assert error.field in {f"{place}[1]", place.partition(".")[0]}
     for said, field in (
         ({"k": "x" * 1_000_000}, "value"),
-        (Note("k", 1, payload="x" * 1_000_000), "payload"),
+        (NewAnnotation("k", 1, payload="x" * 1_000_000), "payload"),
     ):
         error = refusal(
             record, lambda said=said: call(postil, busy, {"good": 1}, said), errors.PayloadTooLarge
         )
         assert error.field == f"{place}[1].{field}"
     for note, field in (
-        (Note("k", 1, scope=""), "scope"),
-        (Note("k", 1, scope_id=LONG), "scope_id"),
-        (Note("k", 1, stage_id=5), "stage_id"),  # type: ignore[arg-type]
-        (Note("k", 1, idempotency_key=LONG), "idempotency_key"),
-        (Note("k", 1, attempt=-1), "attempt"),
-        (Note("k", 1, try_=1.5), "try"),  # type: ignore[arg-type]
-        (Note("k", 1, try_=10**12), "try"),
-        (Note("k", 1, actor="ada"), "actor"),  # type: ignore[arg-type]
-        (Note("k", 1, recorded_at=BAD_TIMES["naive"]), "recorded_at"),  # type: ignore[arg-type]
+        (NewAnnotation("k", 1, scope=""), "scope"),
+        (NewAnnotation("k", 1, scope_id=LONG), "scope_id"),
+        (NewAnnotation("k", 1, stage_id=5), "stage_id"),  # type: ignore[arg-type]
+        (NewAnnotation("k", 1, idempotency_key=LONG), "idempotency_key"),
+        (NewAnnotation("k", 1, attempt=-1), "attempt"),
+        (NewAnnotation("k", 1, try_=1.5), "try"),  # type: ignore[arg-type]
+        (NewAnnotation("k", 1, try_=10**12), "try"),
+        (NewAnnotation("k", 1, actor="ada"), "actor"),  # type: ignore[arg-type]
+        (NewAnnotation("k", 1, recorded_at=BAD_TIMES["naive"]), "recorded_at"),  # type: ignore[arg-type]
     ):
         assert told(note).field == f"{place}[1].{field}"
     for said in ("text", 5, None, [1], Decision):
@@ -295,8 +295,8 @@ def test_a_bad_actor_is_refused(postil: Postil, record: Any, busy: str, where: s
         (lambda p, r: p.annotate_many([r]), "said"),
         (lambda p, r: p.annotate_many({r: {"a": 1}}), "batch[0]"),
         (lambda p, r: p.annotate_many({5: [{"a": 1}]}), "batch[0].run_id"),
-        (lambda p, r: p.annotate(r, Note("a", 1, attempt=2)), "items[0].attempt"),
-        (lambda p, r: p.annotate(r, Note("a", 1, attempt=0)), "items[0].attempt"),
+        (lambda p, r: p.annotate(r, NewAnnotation("a", 1, attempt=2)), "items[0].attempt"),
+        (lambda p, r: p.annotate(r, NewAnnotation("a", 1, attempt=0)), "items[0].attempt"),
         (lambda p, r: Actor("user", NUL), "actor.id"),
         (lambda p, r: Actor("", "ada"), "actor.kind"),
         (lambda p, r: Actor("user", "ada", LONG), "actor.version"),
@@ -317,7 +317,7 @@ def test_everything_else_malformed_is_refused_by_its_field(
 
 def test_a_value_may_be_64_levels_deep_wherever_it_is_said(postil: Postil, record: Any, busy: str) -> None:
     deep = nested(64)
-    postil.annotate(busy, {"a": deep}, Note("b", 1, payload=deep))
+    postil.annotate(busy, {"a": deep}, NewAnnotation("b", 1, payload=deep))
     postil.record_tool_call(busy, "t", arguments=deep, result=deep)
     steps = [
         {"type": "annotation:created", "key": "a", "value": deep, "payload": deep},

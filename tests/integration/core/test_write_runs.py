@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from postil import Change, Decision, Postil, Trigger, agent, errors, system, user
+from postil import Decision, Postil, RunReceipt, Trigger, agent, errors, system, user
 
 T0 = datetime(2022, 3, 4, 5, 6, 7, tzinfo=UTC)
 
@@ -26,7 +26,7 @@ def test_a_created_run_tells_everything_about_itself(postil: Postil, record: Any
         replay_of="run-0",
         recorded_at=T0,
     )
-    assert (done.run_seq, done.created, [note.run_seq for note in done.notes]) == (1, True, [2])
+    assert (done.run_seq, done.created, [note.run_seq for note in done.annotations]) == (1, True, [2])
     (type_, data), (_, note) = record.events(new)
     assert type_ == "run:created"
     assert data == {
@@ -76,7 +76,7 @@ def test_creating_a_run_again_changes_nothing_and_another_under_its_id_is_refuse
     new = f"{run}-new"
     create = {"name": "a", "input": {"x": 1}, "trigger": Trigger("api")}
     postil.create_run(new, **create)
-    assert postil.create_run(new, {"note": 1}, **create) == Change(1, created=False)
+    assert postil.create_run(new, {"note": 1}, **create) == RunReceipt(1, created=False)
     for other in ({"name": "b"}, {"input": {"x": 2}}, {"trigger": Trigger("cli")}, {"parent_id": run}):
         with pytest.raises(errors.RunExists) as refused:
             postil.create_run(new, **create | other)
@@ -88,8 +88,8 @@ def test_a_pending_run_starts_once(postil: Postil, record: Any, run: str) -> Non
     new = f"{run}-new"
     postil.create_run(new, pending=True)
     assert record.status(new) == "pending"
-    assert postil.start_run(new, recorded_at=T0) == Change(2, created=True)
-    assert postil.start_run(new) == Change(2, created=False)
+    assert postil.start_run(new, recorded_at=T0) == RunReceipt(2, created=True)
+    assert postil.start_run(new) == RunReceipt(2, created=False)
     assert record.types(new) == ["run:created", "run:started"]
     assert record.events(new)[1][1]["started_at"] == "2022-03-04T05:06:07.000000Z"
 
@@ -112,7 +112,7 @@ def test_a_pending_run_starts_with_the_first_thing_that_happens_in_it(
 
 def test_a_run_ends_completed_with_its_result_after_its_notes(postil: Postil, record: Any, run: str) -> None:
     done = postil.finish_run(run, {"a": 1}, result={"n": 1}, actor=user("ada"), recorded_at=T0)
-    assert (done.run_seq, done.created, [note.run_seq for note in done.notes]) == (3, True, [2])
+    assert (done.run_seq, done.created, [note.run_seq for note in done.annotations]) == (3, True, [2])
     assert record.types(run) == ["run:created", "annotation:created", "run:completed"]
     _, data = record.events(run)[-1]
     assert (data["status"], data["result"], data["error"]) == ("completed", {"n": 1}, None)
@@ -134,7 +134,7 @@ def test_ending_a_run_the_same_way_again_is_a_retry_and_another_way_is_refused(
     postil: Postil, record: Any, run: str
 ) -> None:
     postil.finish_run(run, result=1)
-    assert postil.finish_run(run, result=1) == Change(2, created=False)
+    assert postil.finish_run(run, result=1) == RunReceipt(2, created=False)
     for other in ({"result": 2}, {"failed": True, "result": 1}, {"error": {}, "result": 1}):
         with pytest.raises(errors.RunFinished):
             postil.finish_run(run, **other)
@@ -195,7 +195,7 @@ def test_a_stage_goes_from_running_to_completed_after_its_notes(
 ) -> None:
     assert postil.start_stage(run, "triage", actor=system("worker", "1"), recorded_at=T0).created
     done = postil.complete_stage(run, "triage", Decision(outcome="x"), {"b": 1}, result=[1])
-    assert (done.run_seq, [note.run_seq for note in done.notes]) == (5, [3, 4])
+    assert (done.run_seq, [note.run_seq for note in done.annotations]) == (5, [3, 4])
     (_, started), first, second, (type_, ended) = record.events(run)[1:]
     assert started == {
         "id": "triage",
@@ -218,7 +218,7 @@ def test_a_failed_stage_keeps_its_notes_and_adds_its_failure(postil: Postil, rec
     postil.start_stage(run, "s")
     error = {"type": "Boom", "message": "it broke", "where": "here"}
     done = postil.fail_stage(run, "s", {"a": 1}, error=error)
-    assert [note.run_seq for note in done.notes] == [3, 4, 5]
+    assert [note.run_seq for note in done.annotations] == [3, 4, 5]
     notes = [
         (data["key"], data["value"]) for type_, data in record.events(run) if type_ == "annotation:created"
     ]

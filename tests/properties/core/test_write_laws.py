@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine
 
-from postil import Decision, Note, Notes, Postil, errors, user
+from postil import Decision, NewAnnotation, Postil, TransactionWriter, errors, user
 from postil.postgres import sqlalchemy_url
 
 RUNS, PARTS = ["a", "b", "c"], ["x", "y"]
@@ -26,7 +26,10 @@ json = st.recursive(
 )  # fmt: skip
 keys = st.none() | st.sampled_from(["once", "twice"])
 notes = st.lists(
-    st.builds(Note, st.sampled_from(["n", "o.p"]), json, payload=json, idempotency_key=keys, actor=st.none() | st.just(user("u")))
+    st.builds(
+        NewAnnotation, st.sampled_from(["n", "o.p"]), json,
+        payload=json, idempotency_key=keys, actor=st.none() | st.just(user("u")),
+    )
     | st.just(Decision(outcome="go", rationale="why", payload={"evidence": 1})),
     max_size=3,
 )  # fmt: skip
@@ -39,7 +42,7 @@ class Act:
     verb: str
     arguments: tuple[Any, ...]
 
-    def by(self, writer: Notes, prefix: str) -> None:
+    def by(self, writer: TransactionWriter, prefix: str) -> None:
         """Do it, on the runs of this example."""
         run_id, *rest = self.arguments
         runs = [f"{prefix}-{one}" for one in run_id] if isinstance(run_id, list) else f"{prefix}-{run_id}"

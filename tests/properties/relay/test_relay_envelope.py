@@ -49,7 +49,7 @@ events = st.builds(
 )
 
 ROW = """
-select postil.model.envelope(row(1, '3', 0, %(tenant)s, %(run_id)s, %(run_seq)s, %(id)s, %(type)s, %(subject)s, %(attempt)s,
+select postil.envelope(row(1, '3', 0, %(tenant)s, %(run_id)s, %(run_seq)s, %(id)s, %(type)s, %(subject)s, %(attempt)s,
                            %(root_run)s, %(causation_id)s, %(traceparent)s, %(time)s, %(recordedtime)s, %(data)s)::postil.event)
 """
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from postil import AsyncNotes, AsyncPostil, Notes, Postil
+from postil import AsyncPostil, AsyncTransactionWriter, Postil, TransactionWriter
 from postil.client.methods import Async, Sync
-from postil.hosting.driver import Pause, Plan, drive, drive_async
+from postil.hosting.driver import Sleep, Steps, drive, drive_async
 from postil.postgres import writes as journal
 from postil.postgres.writes import Call
 
@@ -49,7 +49,7 @@ async def test_both_handles_take_the_same_parameters_and_answer_the_same() -> No
 
 def test_every_verb_of_the_journal_is_there_in_all_four_places() -> None:
     verbs = {name for name in journal.__all__ if name.islower() and name != "interaction_state"}
-    for place in (Postil, AsyncPostil, Notes, AsyncNotes):
+    for place in (Postil, AsyncPostil, TransactionWriter, AsyncTransactionWriter):
         kind = Async if place.__name__.startswith("Async") else Sync
         bound = {
             name for base in place.__mro__ for name, value in vars(base).items() if isinstance(value, kind)
@@ -63,12 +63,12 @@ def step(name: str) -> Call[Any]:
     return Call(name, {}, lambda _: None)
 
 
-def plan(log: list[str]) -> Plan[str]:
+def plan(log: list[str]) -> Steps[str]:
     try:
         log.append((yield step("first")))
     except LookupError as error:
         log.append(f"handled {error}")
-    yield Pause(0)
+    yield Sleep(0)
     log.append((yield step("second")))
     return "done"
 

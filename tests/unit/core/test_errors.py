@@ -14,7 +14,7 @@ from sqlalchemy.exc import DataError, InterfaceError, OperationalError, Programm
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 import postil
-from postil import Note, errors
+from postil import NewAnnotation, errors
 from postil.postgres.failures import translated
 
 ALL = [one for one in vars(errors).values() if inspect.isclass(one) and issubclass(one, errors.PostilError)]
@@ -46,7 +46,7 @@ def test_every_sqlstate_the_functions_raise_is_known() -> None:
 @pytest.mark.parametrize("kind", ALL)
 def test_an_error_survives_pickling_and_copying(kind: type[errors.PostilError]) -> None:
     error = kind("what happened", advice="do this")
-    error.unflushed = (Note("a", 1),)
+    error.unflushed = (NewAnnotation("a", 1),)
     if isinstance(error, errors.WriteRefused):
         error.field = "items[0]"
     for again in (pickle.loads(pickle.dumps(error)), copy.copy(error)):

@@ -11,7 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field, ValidationError
 
-from postil import Actor, Approval, Convention, Decision, Note, Revision, Trigger, agent, system, user
+from postil import (
+    Actor,
+    Approval,
+    Convention,
+    Decision,
+    NewAnnotation,
+    Revision,
+    Trigger,
+    agent,
+    system,
+    user,
+)
 from postil.errors import InvalidAnnotation, InvalidInput
 from postil.model.annotations import notes_of, regrouped
 from postil.model.keys import KEY, check_key
@@ -79,7 +90,7 @@ def test_a_convention_expands_to_the_keys_it_says() -> None:
     ],
 )
 def test_a_typed_key_is_held_to_its_type_however_it_is_said(key: str, value: Any) -> None:
-    for one in ({key: value}, Note(key, value)):
+    for one in ({key: value}, NewAnnotation(key, value)):
         with pytest.raises(InvalidAnnotation) as refused:
             list(notes_of([{"good": 1}, one]))
         assert str(refused.value.field).startswith("items[1].value")

@@ -158,7 +158,7 @@ def events(
 def envelope(tenant: str, run_id: str, run_seq: int) -> Read[str | None]:
     """The CloudEvent of one event, byte for byte as Kafka carries it; None where there is no such event."""
     return Read(
-        "select postil.model.envelope(e) as envelope from postil.event e"
+        "select postil.envelope(e) as envelope from postil.event e"
         " where e.tenant = :tenant and e.run_id = :run_id and e.run_seq = :run_seq",
         {
             "tenant": tenant,

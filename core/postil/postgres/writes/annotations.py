@@ -7,9 +7,9 @@ from datetime import datetime
 
 from postil.errors import InvalidAnnotation
 from postil.model.actors import Actor
-from postil.model.annotations import Said, notes_of
+from postil.model.annotations import AnnotationLike, notes_of
 from postil.model.json_text import MAX_DEPTH, encode
-from postil.model.receipts import Recorded
+from postil.model.receipts import Receipt
 from postil.model.values import checked, rfc3339
 from postil.postgres.writes.statement import (
     Arguments,
@@ -28,13 +28,13 @@ from postil.postgres.writes.statement import (
 def annotate(
     tenant: str,
     run_id: str,
-    *said: Said,
+    *said: AnnotationLike,
     actor: Actor | None = None,
     stage_id: str | None = None,
     idempotency_key: str | None = None,
     live: bool = False,
     recorded_at: datetime | None = None,
-) -> Call[list[Recorded]]:
+) -> Call[list[Receipt]]:
     """Record facts on a run, in one statement: typed conventions, dictionaries of keys, or notes.
 
     `live=True` asks for a run that has not ended. With an `idempotency_key` a retry answers what is stored, ``created=False``.
@@ -54,13 +54,13 @@ def annotate(
 
 def annotate_many(
     tenant: str,
-    said: dict[str, Sequence[Said]],
+    said: dict[str, Sequence[AnnotationLike]],
     *,
     actor: Actor | None = None,
     idempotency_key: str | None = None,
     live: bool = False,
     recorded_at: datetime | None = None,
-) -> Call[dict[str, list[Recorded]]]:
+) -> Call[dict[str, list[Receipt]]]:
     """Record facts on many runs, in one statement, all or nothing: `said` on each run by its id.
 
     The runs are locked in one order, so that two batches never deadlock. Raises as `annotate` does.
@@ -83,8 +83,8 @@ def annotate_many(
     sql = "select * from postil.annotate_many(cast(:tenant as text), cast(:batch as jsonb))"
     parameters = {"tenant": text_parameter(tenant, "tenant")[1], "batch": f"[{','.join(entries)}]"}
 
-    def read(rows: Sequence[Row]) -> dict[str, list[Recorded]]:
-        found: dict[str, list[Recorded]] = {run_id: [] for run_id in runs}
+    def read(rows: Sequence[Row]) -> dict[str, list[Receipt]]:
+        found: dict[str, list[Receipt]] = {run_id: [] for run_id in runs}
         for entry, *recorded in rows:
             found[runs[entry - 1]] += read_recorded([recorded])
         return found

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from postil.model.json_text import MAX_DEPTH, encode
-from postil.model.receipts import History
+from postil.model.receipts import ImportedRun
 from postil.model.values import checked
 from postil.postgres.writes.statement import Call, text_parameter
 
 
-def record_runs(tenant: str, histories: Sequence[Mapping[str, object]]) -> Call[list[History]]:
+def record_runs(tenant: str, histories: Sequence[Mapping[str, object]]) -> Call[list[ImportedRun]]:
     """Record whole histories at once, each run all or nothing; one that is there already answers ``created=False``.
 
     A history is {run_id, name, status, recorded_at, started_at, ended_at, actor, trigger, input, result, error, metadata, steps};
@@ -24,4 +24,4 @@ def record_runs(tenant: str, histories: Sequence[Mapping[str, object]]) -> Call[
         "tenant": text_parameter(tenant, "tenant")[1],
         "histories": f"[{','.join(encoded)}]",
     }
-    return Call(sql, parameters, lambda rows: [History(*row) for row in rows])
+    return Call(sql, parameters, lambda rows: [ImportedRun(*row) for row in rows])

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from postil.model.actors import Actor
-from postil.model.annotations import Said
+from postil.model.annotations import AnnotationLike
 from postil.model.json_text import Json, encode
-from postil.model.receipts import Part
+from postil.model.receipts import Receipt
 from postil.postgres.writes.statement import (
     Arguments,
     Call,
@@ -32,7 +32,7 @@ def ask(
     to: str | None = None,
     stage_id: str | None = None,
     recorded_at: datetime | None = None,
-) -> Call[Part]:
+) -> Call[Receipt]:
     """Ask a question the run waits on. Raises `RunCancelled`, `RunFinished`, `StageNotFound`."""
     given: Arguments = {
         "prompt": text_parameter(prompt, "prompt"),
@@ -49,10 +49,10 @@ def resolve_interaction(
     run_id: str,
     interaction_id: str,
     answer: Json,
-    *said: Said,
+    *said: AnnotationLike,
     actor: Actor | None = None,
     recorded_at: datetime | None = None,
-) -> Call[Part]:
+) -> Call[Receipt]:
     """Answer a question; the first answer stands.
 
     An approval takes ``{"outcome": "accept" | "decline", "note": …}`` and leaves ``approval.*`` annotations.
@@ -76,7 +76,7 @@ def cancel_interaction(
     *,
     actor: Actor | None = None,
     recorded_at: datetime | None = None,
-) -> Call[Part]:
+) -> Call[Receipt]:
     """Withdraw a question. Raises `InteractionNotFound`, `InteractionEnded`."""
     given: Arguments = {
         "interaction_id": text_parameter(interaction_id, "interaction_id"),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from postil.model.actors import Actor
-from postil.model.annotations import Said
+from postil.model.annotations import AnnotationLike
 from postil.model.json_text import Json, encode
-from postil.model.receipts import Change
+from postil.model.receipts import RunReceipt
 from postil.model.triggers import Trigger
 from postil.model.values import checked
 from postil.postgres.writes.statement import (
@@ -26,7 +26,7 @@ from postil.postgres.writes.statement import (
 def create_run(
     tenant: str,
     run_id: str,
-    *said: Said,
+    *said: AnnotationLike,
     name: str | None = None,
     input: Json = None,  # noqa: A002 (the field's own name)
     trigger: Trigger | None = None,
@@ -36,7 +36,7 @@ def create_run(
     pending: bool = False,
     replay_of: str | None = None,
     recorded_at: datetime | None = None,
-) -> Call[Change]:
+) -> Call[RunReceipt]:
     """Create a run under the host system's own id, with annotations; `pending=True` where it has yet to start.
 
     Creating the same run again answers ``created=False``.
@@ -61,7 +61,7 @@ def create_run(
     )
 
 
-def start_run(tenant: str, run_id: str, *, recorded_at: datetime | None = None) -> Call[Change]:
+def start_run(tenant: str, run_id: str, *, recorded_at: datetime | None = None) -> Call[RunReceipt]:
     """Start a pending run. Raises `RunNotFound`, `RunCancelled`, `RunFinished`."""
     return call("start_run", tenant, run_id, recorded_at_parameter(recorded_at), read_change)
 
@@ -69,13 +69,13 @@ def start_run(tenant: str, run_id: str, *, recorded_at: datetime | None = None) 
 def finish_run(
     tenant: str,
     run_id: str,
-    *said: Said,
+    *said: AnnotationLike,
     failed: bool = False,
     result: Json = None,
     error: Json = None,
     actor: Actor | None = None,
     recorded_at: datetime | None = None,
-) -> Call[Change]:
+) -> Call[RunReceipt]:
     """End a run, completed or `failed`; what it still waits for or works on ends with it.
 
     Ending it the same way again answers ``created=False``. Raises `RunCancelled`, `RunFinished`.
@@ -99,7 +99,7 @@ def cancel_run(
     reason: str | None = None,
     actor: Actor | None = None,
     recorded_at: datetime | None = None,
-) -> Call[Change]:
+) -> Call[RunReceipt]:
     """Cancel a run; whoever works on it finds out at the next stage's end. Raises `RunNotFound`, `RunFinished`."""
     arguments: Arguments = {
         "reason": optional_text_parameter(reason, "reason"),

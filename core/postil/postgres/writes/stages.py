@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from postil.model.actors import Actor
-from postil.model.annotations import Said
+from postil.model.annotations import AnnotationLike
 from postil.model.json_text import Json
-from postil.model.receipts import Change
+from postil.model.receipts import RunReceipt
 from postil.postgres.writes.statement import (
     Arguments,
     Call,
@@ -31,7 +31,7 @@ def start_stage(
     stage_id: str | None = None,
     actor: Actor | None = None,
     recorded_at: datetime | None = None,
-) -> Call[Change]:
+) -> Call[RunReceipt]:
     """Start a named step; its id is its name unless a repeated step is given one of its own.
 
     Raises `StageEnded`, `RunCancelled`, `RunFinished`.
@@ -50,11 +50,11 @@ def complete_stage(
     tenant: str,
     run_id: str,
     stage_id: str,
-    *said: Said,
+    *said: AnnotationLike,
     result: Json = None,
     actor: Actor | None = None,
     recorded_at: datetime | None = None,
-) -> Call[Change]:
+) -> Call[RunReceipt]:
     """Complete a stage with what was noted in it.
 
     Raises `RunCancelled` (nothing is stored then), `StageNotFound`, `StageEnded`.
@@ -75,11 +75,11 @@ def fail_stage(
     tenant: str,
     run_id: str,
     stage_id: str,
-    *said: Said,
+    *said: AnnotationLike,
     error: Json = None,
     actor: Actor | None = None,
     recorded_at: datetime | None = None,
-) -> Call[Change]:
+) -> Call[RunReceipt]:
     """Fail a stage, keeping what was noted and adding ``failure.*`` from `error` {type, message}. Raises as `complete_stage`."""
     return _change_stage(
         "fail_stage",
@@ -97,10 +97,10 @@ def suspend_stage(
     tenant: str,
     run_id: str,
     stage_id: str,
-    *said: Said,
+    *said: AnnotationLike,
     actor: Actor | None = None,
     recorded_at: datetime | None = None,
-) -> Call[Change]:
+) -> Call[RunReceipt]:
     """Suspend a stage, keeping what was noted so far. Raises as `complete_stage`."""
     return _change_stage("suspend_stage", tenant, run_id, stage_id, said, actor, recorded_at, {})
 
@@ -109,10 +109,10 @@ def resume_stage(
     tenant: str,
     run_id: str,
     stage_id: str,
-    *said: Said,
+    *said: AnnotationLike,
     actor: Actor | None = None,
     recorded_at: datetime | None = None,
-) -> Call[Change]:
+) -> Call[RunReceipt]:
     """Take up a suspended stage again. Raises as `complete_stage`."""
     return _change_stage("resume_stage", tenant, run_id, stage_id, said, actor, recorded_at, {})
 
@@ -122,11 +122,11 @@ def _change_stage(
     tenant: str,
     run_id: str,
     stage_id: str,
-    said: Sequence[Said],
+    said: Sequence[AnnotationLike],
     actor: Actor | None,
     recorded_at: datetime | None,
     more: Arguments,
-) -> Call[Change]:
+) -> Call[RunReceipt]:
     arguments: Arguments = {
         "stage_id": text_parameter(stage_id, "stage_id"),
         "annotations": items_parameter(said, "annotations"),

@@ -6,13 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeAlias, TypeVar
-from uuid import UUID
 
 from postil.errors import InvalidAnnotation
 from postil.model.actors import Actor
-from postil.model.annotations import Note, Said, notes_of
+from postil.model.annotations import AnnotationLike, NewAnnotation, notes_of
 from postil.model.json_text import MAX_DEPTH, Json, check_text, encode
-from postil.model.receipts import Change, Part, Recorded
+from postil.model.receipts import Receipt, RunReceipt
 from postil.model.values import checked, rfc3339
 
 T = TypeVar("T")
@@ -50,13 +49,15 @@ def call(
     return Call(sql, {name: value for name, (_, value) in given.items()}, read)
 
 
-def items_parameter(said: Sequence[Said], place: str, idempotency_key: str | None = None) -> Argument:
+def items_parameter(
+    said: Sequence[AnnotationLike], place: str, idempotency_key: str | None = None
+) -> Argument:
     """Return what was said as the JSON array `postil.annotate` takes; `place` is what it is called in an error."""
     notes = notes_of(said, place, idempotency_key=idempotency_key)
     return ("jsonb", f"[{','.join(encode_item(note, f'{place}[{n}]') for n, note in enumerate(notes))}]")
 
 
-def encode_item(note: Note, place: str) -> str:
+def encode_item(note: NewAnnotation, place: str) -> str:
     """Return one note as JSON text; its value and payload may be as deep as JSON on its own."""
     return encode(note.as_item(place), place, InvalidAnnotation, max_depth=MAX_DEPTH + 1)
 
@@ -96,25 +97,21 @@ def recorded_at_parameter(recorded_at: datetime | None) -> Arguments:
     return {"recorded_at": ("timestamptz", spelled)}
 
 
-def read_recorded(rows: Sequence[Row]) -> list[Recorded]:
+def read_recorded(rows: Sequence[Row]) -> list[Receipt]:
     """Read the answer of `postil.annotate`."""
-    return [Recorded(_uuid(id_), run_seq, created) for _, id_, run_seq, created in rows]
+    return [Receipt(str(id_), run_seq, created) for _, id_, run_seq, created in rows]
 
 
-def read_change(rows: Sequence[Row]) -> Change:
+def read_change(rows: Sequence[Row]) -> RunReceipt:
     """Read the answer of a function that changes a run or stage: its own event has no item."""
     notes = tuple(
-        Recorded(_uuid(id_), run_seq, created) for item, id_, run_seq, created in rows if item is not None
+        Receipt(str(id_), run_seq, created) for item, id_, run_seq, created in rows if item is not None
     )
     run_seq, created = next((row[2], row[3]) for row in rows if row[0] is None)
-    return Change(run_seq, created, notes)
+    return RunReceipt(run_seq, created, notes)
 
 
-def read_part(rows: Sequence[Row]) -> Part:
+def read_part(rows: Sequence[Row]) -> Receipt:
     """Read the answer of a function about one tool call or interaction."""
     ((id_, run_seq, created),) = rows
-    return Part(id_, run_seq, created)
-
-
-def _uuid(value: object) -> UUID:
-    return value if isinstance(value, UUID) else UUID(str(value))
+    return Receipt(id_, run_seq, created)

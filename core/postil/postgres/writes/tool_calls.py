@@ -6,7 +6,7 @@ from datetime import datetime
 
 from postil.model.actors import Actor
 from postil.model.json_text import Json
-from postil.model.receipts import Part
+from postil.model.receipts import Receipt
 from postil.postgres.writes.statement import (
     Arguments,
     Call,
@@ -32,7 +32,7 @@ def start_tool_call(
     stage_id: str | None = None,
     actor: Actor | None = None,
     recorded_at: datetime | None = None,
-) -> Call[Part]:
+) -> Call[Receipt]:
     """Record that a tool call began; an AI call is one of kind ``ai``.
 
     Raises `RunCancelled`, `RunFinished`, `StageNotFound`, `ToolCallEnded`.
@@ -58,7 +58,7 @@ def finish_tool_call(
     error: Json = None,
     duration_ms: float | None = None,
     recorded_at: datetime | None = None,
-) -> Call[Part]:
+) -> Call[Receipt]:
     """Record how a tool call ended, whatever has become of the run. Raises `ToolCallNotFound`, `ToolCallEnded`."""
     given: Arguments = {
         "tool_call_id": text_parameter(tool_call_id, "tool_call_id"),
@@ -87,7 +87,7 @@ def record_tool_call(
     stage_id: str | None = None,
     actor: Actor | None = None,
     recorded_at: datetime | None = None,
-) -> Call[Part]:
+) -> Call[Receipt]:
     """Record a tool call that is over, in one event. Raises `RunCancelled`, `RunFinished`, `StageNotFound`, `ToolCallEnded`."""
     given: Arguments = {
         "name": text_parameter(name, "name"),
