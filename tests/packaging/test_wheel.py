@@ -86,6 +86,7 @@ def test_the_wheel_carries_what_is_not_python(built: Path) -> None:
         "postil",
         "postil_relay",
         "postil_consumers",
+        "postil_stack",
     }
 
 
@@ -103,7 +104,7 @@ def test_installed_whole_it_writes_and_lists_every_command(
 ) -> None:
     script = """
 import importlib.util, json, sys
-import postil, postil_relay, postil_consumers
+import postil, postil_relay, postil_consumers, postil_stack
 from postil import Decision, Postil
 assert importlib.util.find_spec("core") is None
 handle = Postil(sys.argv[1])
