@@ -27,7 +27,8 @@ def ruled_out() -> dict[re.Pattern[str], str]:
     for line in table.splitlines():
         cells = line.strip("|").split("|")
         for word in re.findall(r"`([^`]+)`", cells[0]) if len(cells) == 2 else ():
-            words[re.compile(rf"\b{word}\b".replace(" ", r"\s+"), re.IGNORECASE)] = cells[1].strip()
+            pattern = rf"(?<!there\s)\b{word}\b".replace(" ", r"\s+")  # "there is no …" is plain English
+            words[re.compile(pattern, re.IGNORECASE)] = cells[1].strip()
     return words
 
 
