@@ -161,7 +161,7 @@ def _show(report: FileReport) -> None:
     if not report.complete:
         line.append("  incomplete", "red")
     out.print(line)
-    for remark, times in report.notes.items():
+    for remark, times in report.remarks.items():
         out.print(f"    {times:,} {remark}", style="dim", markup=False)
     for problem in report.problems:
         err.print(f"    {problem.what}", markup=False, style="red")

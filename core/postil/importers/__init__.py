@@ -1,7 +1,7 @@
-"""Brings recorded histories of other systems in: event logs and agent trajectories, with their original times.
+"""Importers: event logs and agent trajectories become runs, with their original times.
 
-A format is one module (or folder) that turns a file into a stream of histories, purely;
-the loader batches, writes, retries and counts them, whatever the format.
+Each format is one module or folder. It reads a file and yields histories, without a database.
+The loader is the same for all formats: it batches, writes, retries and counts.
 """
 
 from postil.importers.errors import BadCase, InputUnreadable, MalformedInput

@@ -1,9 +1,9 @@
-"""What can be wrong with an input file, each with the file and the position in it.
+"""Errors of input files. Each names the file, and the position in it where there is one.
 
 PostilError
-├── InputUnreadable    no such file, a directory, no permission, no format of ours: nothing was read
+├── InputUnreadable    no such file, a directory, no permission, or an unknown format: nothing was read
 └── MalformedInput     the rest of the file cannot be read: correct it there, import again
-    └── BadCase        one case (or trajectory) is wrong: it is left out whole, the others go in
+    └── BadCase        one case (or trajectory) is wrong: it is not imported, the other cases are
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from postil.errors import PostilError
 
 
 def shown(path: Path) -> str:
-    """The path as text that can be printed anywhere, whatever bytes the file's name is made of."""
+    """Return the path as printable text. Bytes of the name that are not UTF-8 are replaced."""
     return str(path).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
@@ -28,7 +28,7 @@ class InputUnreadable(PostilError):
 
 
 class MalformedInput(PostilError):
-    """The file is broken at `where`; every case before that place was read, and what follows cannot be."""
+    """The file is broken at `where`. Every case before that position was read; the rest cannot be read."""
 
     exit_code: ClassVar[int] = 1
 
@@ -40,8 +40,8 @@ class MalformedInput(PostilError):
 
 
 class BadCase(MalformedInput):
-    """One case is wrong; it is left out whole and the import goes on."""
+    """One case is wrong. The case is not imported, and the import continues."""
 
 
 class BadValue(ValueError):
-    """A value that is not what its type says; whoever knows the position turns it into a `BadCase`."""
+    """A value that does not match its type. The caller, which knows the position, turns it into a `BadCase`."""

@@ -1,4 +1,4 @@
-"""The formats that can be imported. A new one is a module with a `read` and a line here."""
+"""The formats that can be imported. A new format is a module with a `read` function and one line in `FORMATS`."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from postil.importers.histories import Options, Parsed
 from postil.importers.source import Source
 
 Reader: TypeAlias = Callable[[Source, str, Options], Iterator[Parsed | BadCase]]
-"""Turns a file into histories, or into the errors that keep single cases out; the text is the name of the log."""
+"""Reads a file and yields histories, or an error for each case that is left out. The text is the name of the log."""
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """How a file is told by its name, and read."""
+    """One format: how its files are recognised by name, and how they are read."""
 
     name: str
     suffixes: tuple[str, ...]
     read: Reader
     records: str
-    """What the source calls the things a run consists of."""
+    """The source's own word for the parts of a run, for reports."""
     log_name: str | None = None
-    """What stands before the run ids; None for the file's own name."""
+    """The prefix of the run ids. Defaults to the name of the file."""
 
 
 FORMATS = (
@@ -34,15 +34,15 @@ FORMATS = (
     Format("traj", (".traj", ".traj.gz"), traj.read, "steps", log_name="traj"),
 )
 
-SUFFIXES = tuple(suffix for found in FORMATS for suffix in found.suffixes)
-"""The endings of the names of files that can be imported."""
+SUFFIXES = tuple(suffix for known in FORMATS for suffix in known.suffixes)
+"""The suffixes of file names that can be imported."""
 
 
 def format_of(path: Path) -> Format:
-    """The format of a file, by the end of its name. Raises `InputUnreadable` where it is none of ours."""
-    for found in FORMATS:
-        if path.name.lower().endswith(found.suffixes):
-            return found
+    """Return the format of a file by the suffix of its name. Raises `InputUnreadable` for an unknown suffix."""
+    for known in FORMATS:
+        if path.name.lower().endswith(known.suffixes):
+            return known
     raise InputUnreadable(
-        path, "The format cannot be told from the file's name.", advice=f"Name it {', '.join(SUFFIXES)}."
+        path, "The file's name has no known suffix.", advice=f"Name it {', '.join(SUFFIXES)}."
     )

@@ -1,4 +1,4 @@
-"""What every format produces: whole histories of runs, as `postil.record_runs` takes them."""
+"""Histories: complete recorded runs in the form that the SQL function `postil.record_runs` accepts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | Non
 
 
 class Actor(TypedDict):
-    """Who did it."""
+    """Who did something."""
 
     kind: str
     id: str
@@ -18,17 +18,17 @@ class Actor(TypedDict):
 
 
 class Trigger(TypedDict):
-    """What started it."""
+    """What started the run."""
 
     source: str
     action: str
 
 
 class Step(TypedDict):
-    """One event of a run's history; `type` decides which of the fields it has.
+    """One event of a run's history. Its `type` decides which fields it has.
 
-    `at` is the original time (ISO 8601). Where the source has none it is left out:
-    the database then uses the time of the import, and a second import is still the same content.
+    `at` is the original time (ISO 8601). It is absent if the source has no time.
+    The database then uses the time of the import, which is not part of the content that a second import is compared with.
     """
 
     type: str
@@ -53,7 +53,7 @@ class Step(TypedDict):
 
 
 class History(TypedDict):
-    """One run, whole."""
+    """One complete run."""
 
     run_id: str
     name: str
@@ -72,10 +72,10 @@ class History(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the user may say about a file.
+    """Options of one import.
 
-    `name` stands before each run's id (default: the log file's own name);
-    `zone` is the time zone of times that carry none, which are refused without it.
+    `name` is the prefix of each run's id. Defaults to the name of the file.
+    `zone` is the time zone of times without one. Without it such times are refused.
     """
 
     name: str | None = None
@@ -84,13 +84,13 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """A history, where it was found, and what a reader should be told about how it was read.
+    """A history, its position in the file, and remarks about how it was read.
 
-    `records` counts what the source itself counts: events of a case, steps of a trajectory.
-    `notes` maps a remark to how often it applies (``"events without a time": 3``).
+    `records` is the number of events of the case, or of steps of the trajectory.
+    `remarks` maps a remark to how often it applies, for example ``"events without a time": 3``.
     """
 
     history: History
     where: str
     records: int
-    notes: dict[str, int]
+    remarks: dict[str, int]

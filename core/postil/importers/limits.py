@@ -1,4 +1,4 @@
-"""Keeps values within the database's limits; what does not fit is replaced by a marker that says so, never cut silently."""
+"""Keeps values within the database's size limits. A value that is too large is replaced by a marker, never cut silently."""
 
 from __future__ import annotations
 
@@ -8,42 +8,42 @@ import json
 from postil.importers.histories import Json
 
 VALUE_LIMIT = 16 * 1024
-"""Bytes of JSON text an annotation's value may have."""
+"""Largest value of an annotation, in bytes of JSON text."""
 BODY_LIMIT = 256 * 1024
-"""Bytes of JSON text a payload, an input, a result or metadata may have."""
+"""Largest payload, input, result or metadata, in bytes of JSON text."""
 HEAD = 1000
-"""Characters of a text that does not fit which its marker keeps."""
+"""How many characters of a text that is too large its marker keeps."""
 
 
 def size(value: Json) -> int:
-    """Bytes of the value's JSON text, as Postgres writes jsonb (a space after each comma and colon)."""
+    """Return the size of the value's JSON text in bytes, as Postgres writes jsonb: with a space after each comma and colon."""
     return len(text(value).encode("utf-8", "surrogatepass"))
 
 
 def text(value: Json) -> str:
-    """The value's JSON text."""
+    """Return the value's JSON text."""
     return json.dumps(value, ensure_ascii=False)
 
 
 def fit(value: Json, limit: int) -> tuple[Json, int]:
-    """Return the value, and how many markers had to be put into it for its text to be at most `limit` bytes.
+    """Return the value with markers in place of its longest texts, and the number of markers.
 
-    The longest texts go first; if the value has none left that would help, one marker stands for all of it.
-    A marker is ``{"truncated": true, "bytes": …, "sha256": …}`` of the UTF-8 text (of the JSON text, for what is
-    no text), with the text's first characters under ``head``.
+    The result has at most `limit` bytes of JSON text. If replacing texts is not enough, one marker replaces the whole value.
+    A marker is ``{"truncated": true, "bytes": …, "sha256": …}`` of the UTF-8 text, with the first characters of the text
+    under ``head``. For a value that is not a text, size and hash are those of its JSON text, and there is no ``head``.
     """
-    # Each character is at most six bytes of JSON (\u0000): a short text is decided without writing it.
+    # A character has at most six bytes in JSON (\u0000), so a short text needs no encoding to be accepted.
     if isinstance(value, str) and len(value) * 6 + 2 <= limit:
         return value, 0
     excess = size(value) - limit
     if excess <= 0:
         return value, 0
     chosen: set[int] = set()
-    for found in sorted(_texts(value), key=len, reverse=True):
-        gain = size(found) - size(marker(found))
+    for candidate in sorted(_texts(value), key=len, reverse=True):
+        gain = size(candidate) - size(marker(candidate))
         if gain <= 0 or excess <= 0:
             break
-        chosen.add(id(found))
+        chosen.add(id(candidate))
         excess -= gain
     if excess > 0:
         return marker(value), 1
@@ -51,24 +51,24 @@ def fit(value: Json, limit: int) -> tuple[Json, int]:
 
 
 def marker(value: Json) -> dict[str, Json]:
-    """What stands for a value that is too large."""
+    """Return the marker that replaces a value that is too large."""
     whole = value if isinstance(value, str) else text(value)
     data = whole.encode("utf-8", "surrogatepass")
-    found: dict[str, Json] = {
+    fields: dict[str, Json] = {
         "truncated": True,
         "bytes": len(data),
         "sha256": hashlib.sha256(data).hexdigest(),
     }
     if isinstance(value, str):
-        found["head"] = value[:HEAD]
-    return found
+        fields["head"] = value[:HEAD]
+    return fields
 
 
 def _texts(value: Json) -> list[str]:
     if isinstance(value, str):
         return [value]
     children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return [found for child in children for found in _texts(child)]
+    return [descendant for child in children for descendant in _texts(child)]
 
 
 def _replaced(value: Json, chosen: set[int]) -> Json:

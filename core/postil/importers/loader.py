@@ -1,4 +1,4 @@
-"""Moves histories from a reader to the database: batches bounded in bytes, a few of them under way while the next is read."""
+"""Moves histories from a reader to the database in batches of bounded size. A few batches are written while the next is read."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ from postil.importers.source import Source
 from postil.importers.writer import Encoded, Outcome, Writer
 
 BATCH_CHARACTERS = 512 * 1024
+"""A batch is written when it has this many characters of JSON."""
 BATCH_RUNS = 500
-UNDER_WAY = 3
+"""A batch is written when it has this many runs."""
+IN_PROGRESS = 3
+"""How many batches may exist at once: one being read, the others being written."""
 
 
 def import_file(
@@ -30,19 +33,19 @@ def import_file(
     on_start: Callable[[int], None] = lambda _: None,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> FileReport:
-    """Import one file and report what became of it; what is wrong with the file is in the report, not raised.
+    """Import one file and return its report. Problems of the file are in the report and are not raised.
 
-    `on_start` is told the file's size in bytes, `on_progress` how many of them have been read.
-    Raises `PostilError` where the database cannot go on: what was written stays whole, a second import completes it.
+    `on_start` is called with the file's size in bytes, `on_progress` with the number of bytes read so far.
+    Raises `PostilError` if the database stays unavailable. The runs written before are complete; a second import adds the rest.
     """
     report = FileReport(file=shown(path))
     began = time.monotonic()
     try:
         with Source(path, SUFFIXES) as source:
-            chosen = format_of(path)
-            report.format, report.records_called = chosen.name, chosen.records
+            file_format = format_of(path)
+            report.format, report.records_called = file_format.name, file_format.records
             on_start(source.size)
-            _Load(source, chosen, options or Options(), writer, report, on_progress).run()
+            _Load(source, file_format, options or Options(), writer, report, on_progress).run()
         report.complete = True
     except (MalformedInput, InputUnreadable) as error:
         report.add_problem(error)
@@ -52,41 +55,40 @@ def import_file(
 
 
 class _Load:
-    """One file on its way."""
+    """The import of one file."""
 
     def __init__(
         self,
         source: Source,
-        chosen: Format,
+        file_format: Format,
         options: Options,
         writer: Writer,
         report: FileReport,
         on_progress: Callable[[int], None],
     ) -> None:
         self._source = source
-        self._format = chosen
+        self._format = file_format
         self._options = options
         self._writer = writer
         self._report = report
         self._on_progress = on_progress
-        self._under_way: deque[Future[list[Outcome]]] = deque()
+        self._in_progress: deque[Future[list[Outcome]]] = deque()
 
     def run(self) -> None:
-        """Read, batch and write. What was read before an error of the file is written before the error is raised."""
-        pool = ThreadPoolExecutor(UNDER_WAY - 1, thread_name_prefix="import")
+        """Read, batch and write. Cases read before an error in the file are written before the error is raised."""
+        pool = ThreadPoolExecutor(IN_PROGRESS - 1, thread_name_prefix="import")
         try:
             for batch in self._batches():
-                self._under_way.append(pool.submit(self._writer.record, batch))
-                while len(self._under_way) >= UNDER_WAY:
+                self._in_progress.append(pool.submit(self._writer.record, batch))
+                while len(self._in_progress) >= IN_PROGRESS:
                     self._settle()
                 self._on_progress(self._source.consumed)
             self._settle_all()
         except (MalformedInput, InputUnreadable):
             self._settle_all()
             raise
-        except (
-            BaseException
-        ):  # the database went away for good, or Ctrl-C: whoever still waits for it stops waiting
+        except BaseException:
+            # The database stayed unavailable, or the user pressed Ctrl-C: the other threads must stop waiting.
             self._writer.give_up()
             raise
         finally:
@@ -114,20 +116,20 @@ class _Load:
 
     def _parsed(self) -> Iterator[Parsed]:
         name = self._options.name or self._format.log_name or self._source.stem
-        for found in self._format.read(self._source, name, self._options):
-            if isinstance(found, BadCase):
+        for case in self._format.read(self._source, name, self._options):
+            if isinstance(case, BadCase):
                 self._report.bad += 1
-                self._report.add_problem(found)
+                self._report.add_problem(case)
             else:
-                self._report.add_notes(found.notes)
-                yield found
+                self._report.add_remarks(case.remarks)
+                yield case
 
     def _settle_all(self) -> None:
-        while self._under_way:
+        while self._in_progress:
             self._settle()
 
     def _settle(self) -> None:
-        for outcome in self._under_way.popleft().result():
+        for outcome in self._in_progress.popleft().result():
             if outcome.refused is not None:
                 self._report.add_problem(self._problem(outcome, outcome.refused))
                 continue
@@ -145,8 +147,8 @@ class _Load:
             return BadCase(
                 self._source.path,
                 where,
-                f"Run {run_id} is recorded already, with other content; it was left as it is.",
-                advice="If both are meant, import this file under another name: --name NAME.",
+                f"Run {run_id} is already recorded with other content. It was not changed.",
+                advice="To keep both, import this file under another name: --name NAME.",
             )
         self._report.bad += 1
         return BadCase(self._source.path, where, f"Run {run_id}: {refused.what}.", advice=refused.advice)

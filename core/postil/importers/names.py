@@ -1,4 +1,4 @@
-"""Names that are the same at every import: of runs, of stages, and of annotation keys."""
+"""Stable names: ids of runs and stages, and annotation keys, which are the same at every import."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SHAPE_OF_KEY = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")
 
 
 def within(identifier: str, limit: int = ID_LIMIT) -> str:
-    """The identifier, or, where it is too long, its beginning with a digest of the whole: still distinct, still stable."""
+    """Return the identifier. If it is too long, return its beginning and a digest of the whole, which is distinct and stable."""
     if len(identifier) <= limit:
         return identifier
     digest = hashlib.sha256(identifier.encode("utf-8", "surrogatepass")).hexdigest()[:16]
@@ -23,14 +23,14 @@ def within(identifier: str, limit: int = ID_LIMIT) -> str:
 
 
 def run_id(log: str, case: str) -> str:
-    """The id of a case's run: ``<log>/<case>``."""
+    """Return the id of a case's run: ``<log>/<case>``."""
     return within(f"{log}/{case}")
 
 
 def annotation_key(prefix: str, source_key: str) -> str:
-    """A key in our grammar (lower-case dotted segments) for a key of the source: ``org:Group ID`` is ``xes.org.group_id``.
+    """Return an annotation key for a key of the source: ``org:Group ID`` becomes ``xes.org.group_id``.
 
-    A key of which nothing remains is named by its digest; whoever calls keeps the original beside the value.
+    A key without any usable character is named by its digest. The caller stores the original key in the payload.
     """
     segments = [_NOT_IN_A_KEY.sub("_", part.strip().lower()).strip("_") for part in source_key.split(":")]
     key = ".".join([prefix, *(part for part in segments if part)])
@@ -42,19 +42,19 @@ def annotation_key(prefix: str, source_key: str) -> str:
 
 
 class StageIds:
-    """Hands out stage ids within one run: the activity's name, then ``name~2``, ``name~3`` for its repetitions."""
+    """Returns stage ids within one run: the activity's name, then ``name~2``, ``name~3`` for its repetitions."""
 
     def __init__(self) -> None:
         self._used: set[str] = set()
         self._count: dict[str, int] = {}
 
     def next(self, activity: str) -> str:
-        """A new id for one more execution of `activity`."""
+        """Return a new id for one more execution of `activity`."""
         base = within(activity, ID_LIMIT - 8)  # room for ~9999999
         while True:
             count = self._count[base] = self._count.get(base, 0) + 1
-            found = base if count == 1 else f"{base}~{count}"
-            # An activity may itself be called "Check~2".
-            if found not in self._used:
-                self._used.add(found)
-                return found
+            stage_id = base if count == 1 else f"{base}~{count}"
+            # The name of an activity may itself be "Check~2".
+            if stage_id not in self._used:
+                self._used.add(stage_id)
+                return stage_id

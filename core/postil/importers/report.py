@@ -1,4 +1,4 @@
-"""What an import did to each file: counted, with the problems and their positions."""
+"""Reports of imports: counts per file, and the problems with their positions."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import Any
 from postil.errors import PostilError
 
 PROBLEMS_KEPT = 20
+"""How many problems of a file keep their text. All are counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that kept something out: what and where, what to do, and the exit code it asks for."""
+    """One reason why something was not imported: what happened and where, what to do, and the exit code."""
 
     what: str
     advice: str
@@ -20,16 +21,16 @@ class Problem:
 
     @classmethod
     def of(cls, error: PostilError) -> Problem:
-        """The problem an error describes."""
+        """Return the problem that an error describes."""
         return cls(error.what, error.advice, error.exit_code)
 
 
 @dataclass(slots=True)
 class FileReport:
-    """What became of one file.
+    """The result of importing one file.
 
-    `runs` = `new` + `unchanged`; `bad` cases and `conflicts` (a run of that id, with other content, is there already)
-    were left out whole. `complete` is False where the rest of the file could not be read or written.
+    `runs` is `new` + `unchanged`. Cases counted in `bad` and `conflicts` were not imported;
+    a conflict is a run with the same id and other content. `complete` is False if the rest of the file was not read or written.
     """
 
     file: str
@@ -44,28 +45,28 @@ class FileReport:
     seconds: float = 0.0
     complete: bool = False
     exit_code: int = 0
-    notes: dict[str, int] = field(default_factory=dict[str, int])
+    remarks: dict[str, int] = field(default_factory=dict[str, int])
     problems: list[Problem] = field(default_factory=list[Problem])
 
     @property
     def runs(self) -> int:
-        """Runs of the file that are in the database now."""
+        """How many runs of the file are in the database now."""
         return self.new + self.unchanged
 
     def add_problem(self, error: PostilError) -> None:
-        """Count a problem; the first few are kept with their text."""
-        # "Could not" (2) tells more than "was bad" (1): nothing can be said about the file's content.
+        """Count a problem. The first `PROBLEMS_KEPT` keep their text."""
+        # Exit code 2 (could not be read) outranks 1 (something was bad), because the content is unknown.
         self.exit_code = max(self.exit_code, error.exit_code)
         if len(self.problems) < PROBLEMS_KEPT:
             self.problems.append(Problem.of(error))
 
-    def add_notes(self, notes: dict[str, int]) -> None:
+    def add_remarks(self, remarks: dict[str, int]) -> None:
         """Count the remarks of one history."""
-        for remark, times in notes.items():
-            self.notes[remark] = self.notes.get(remark, 0) + times
+        for remark, times in remarks.items():
+            self.remarks[remark] = self.remarks.get(remark, 0) + times
 
     def as_json(self) -> dict[str, Any]:
-        """The report for programs."""
+        """Return the report as JSON, for `--json`."""
         return {
             "file": self.file,
             "format": self.format,
@@ -79,6 +80,6 @@ class FileReport:
             self.records_called: self.records,
             "events_written": self.events,
             "seconds": round(self.seconds, 3),
-            "notes": self.notes,
+            "notes": self.remarks,
             "problems": [{"what": problem.what, "advice": problem.advice} for problem in self.problems],
         }

@@ -1,4 +1,4 @@
-"""One input file: opened with care, unpacked if need be, read in chunks so that memory does not grow with its size."""
+"""One input file: checked when opened, decompressed if it is gzip, and read in chunks so that memory stays bounded."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from typing import Self
 
 from postil.importers.errors import InputUnreadable, MalformedInput
 
-CHUNK = 256 * 1024
+CHUNK = 256 * 1024  # bytes
 _GZIP = b"\x1f\x8b"
 
 
 class Source:
-    """A regular file; `size` and `consumed` count its bytes as they are on disk, for a progress bar.
+    """A regular file. `size` and `consumed` count its bytes on disk, for a progress bar.
 
-    `stem` is its name without the one of `suffixes` it ends with.
+    `stem` is the file's name without its suffix, if that is one of `suffixes`.
     """
 
     def __init__(self, path: Path, suffixes: tuple[str, ...] = ()) -> None:
-        """Raises `InputUnreadable` where there is no readable regular file."""
+        """Open the file. Raises `InputUnreadable` if it is missing, is not a regular file, or cannot be read."""
         self.path = path
         self.stem = _stem(path, suffixes)
         try:
-            found = path.stat()
-            if stat.S_ISDIR(found.st_mode):
+            status = path.stat()
+            if stat.S_ISDIR(status.st_mode):
                 raise InputUnreadable(path, "This is a directory.", advice="Name the files in it.")
-            if not stat.S_ISREG(found.st_mode):
+            if not stat.S_ISREG(status.st_mode):
                 raise InputUnreadable(
-                    path, "This is no regular file.", advice="Save its content to a file first."
+                    path, "This is not a regular file.", advice="Save its content to a file first."
                 )
             self._raw: BufferedReader = path.open("rb")
         except FileNotFoundError:
@@ -44,7 +44,7 @@ class Source:
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or error
             raise InputUnreadable(path, f"It cannot be opened: {why}.", advice="Check the path.") from None
-        self.size = found.st_size
+        self.size = status.st_size
 
     def __enter__(self) -> Self:
         return self
@@ -54,20 +54,20 @@ class Source:
 
     @property
     def consumed(self) -> int:
-        """Bytes of the file read so far."""
+        """How many bytes of the file were read so far."""
         return 0 if self._raw.closed else self._raw.tell()
 
     def chunks(self) -> Iterator[bytes]:
-        """The content, unpacked where it is gzip (told by its first bytes, not by its name).
+        """Yield the content in chunks, decompressed if it is gzip. Gzip is recognised by its first bytes, not by the name.
 
-        Raises `MalformedInput` for broken gzip, with the byte of the unpacked content it was reached at.
+        Raises `MalformedInput` for broken gzip, with the byte of the decompressed content where it is broken.
         """
         unpacked = 0
         try:
             packed = self._raw.read(2) == _GZIP
             self._raw.seek(0)
             stream = gzip.GzipFile(fileobj=self._raw) if packed else self._raw
-            # read1, because read would lose what it has unpacked when the next piece turns out to be cut off.
+            # read1, because read would lose the bytes it has decompressed if the next block is cut off.
             while chunk := stream.read1(CHUNK):
                 unpacked += len(chunk)
                 yield chunk

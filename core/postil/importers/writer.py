@@ -1,4 +1,4 @@
-"""Writes batches of histories to Postgres, and outlives its restarts: the only file of the import that knows a database."""
+"""Writes batches of histories to Postgres and survives its restarts. No other module of the import uses a database."""
 
 from __future__ import annotations
 
@@ -35,26 +35,26 @@ from postil.postgres.failures import translated
 from postil.postgres.url import sqlalchemy_url
 
 RECORD = "select run_id, events, created from postil.record_runs(%s, %s::jsonb)"
-# After a lost connection nobody knows whether the last batch was committed; these were, by us.
+# After a lost connection it is unknown whether the last batch was committed. These runs were, by this import.
 WRITTEN_SINCE = "select id from postil.run where tenant = %s and id = any(%s) and created_at >= %s"
 
 PATIENCE = 120.0
-"""Seconds an import waits for a database that went away in the middle."""
-# Dead peers are noticed: an import must never hang on a machine that is gone.
+"""How long an import waits for a database that became unavailable, in seconds."""
+# With keepalives a dead server is detected: an import must never hang on a machine that no longer exists.
 _CONNECT = {
     "connect_timeout": 10,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
     "tcp_user_timeout": 30_000,
-    "prepare_threshold": None,  # nothing may stay in the session: it can be a pooler's
+    "prepare_threshold": None,  # no session state: the connection may belong to a pooler
 }
 _REFUSES_ALL = (NotDurable, TenantMismatch, TenantNotFound)
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A history as JSON text, on its way to the database."""
+    """A history as JSON text, ready to be sent."""
 
     run_id: str
     where: str
@@ -64,7 +64,7 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one history: its number of events and whether it is new, or the refusal."""
+    """The result of one history: its number of events and whether it is new, or why it was refused."""
 
     encoded: Encoded
     events: int = 0
@@ -73,9 +73,9 @@ class Outcome:
 
 
 class Writer:
-    """Records histories in one tenant; safe to use from several threads, each with a connection of its own.
+    """Records histories in one tenant. Several threads may use it; each uses a separate connection.
 
-    `on_wait` is told each time the database is waited for: the error, and the seconds until the next try.
+    `on_wait` is called before each wait for the database, with the error and the seconds until the next attempt.
     """
 
     def __init__(
@@ -87,12 +87,14 @@ class Writer:
         patience: float = PATIENCE,
         on_wait: Callable[[PostilError, float], None] | None = None,
     ) -> None:
-        """Raises `Unavailable` at once where the database cannot be reached: waiting is for one that was there;
-        `InvalidInput` where the tenant is no text a database can hold.
+        """Connect to the database.
+
+        Raises `Unavailable` at once if it cannot be reached: only a database that was available before is waited for.
+        Raises `InvalidInput` if the tenant is not a text that PostgreSQL can store.
         """
         self._tenant = check_text(tenant, "tenant")
         self._on_wait = on_wait
-        self._given_up = Event()
+        self._stop_waiting = Event()
         self._engine = create_engine(
             sqlalchemy_url(url),
             pool_size=connections,
@@ -103,9 +105,9 @@ class Writer:
         self._retrying = Retrying(
             retry=retry_if_exception_type((Unavailable, Retryable)),
             wait=wait_random_exponential(multiplier=0.1, max=2.0),
-            stop=stop_any(stop_after_delay(patience), stop_when_event_set(self._given_up)),
-            sleep=sleep_using_event(self._given_up),
-            before_sleep=self._tell,
+            stop=stop_any(stop_after_delay(patience), stop_when_event_set(self._stop_waiting)),
+            sleep=sleep_using_event(self._stop_waiting),
+            before_sleep=self._report_wait,
             reraise=True,
         )
         try:
@@ -115,18 +117,18 @@ class Writer:
             raise
 
     def give_up(self) -> None:
-        """Stop waiting for a database that is away: each `record` under way raises what it last met."""
-        self._given_up.set()
+        """Stop waiting for an unavailable database: each running `record` raises the last error it met."""
+        self._stop_waiting.set()
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._engine.dispose()
 
     def record(self, batch: Sequence[Encoded]) -> list[Outcome]:
-        """Record a batch in one transaction; what is refused is found by halving, and alone left out.
+        """Record a batch in one transaction. If it is refused, halve it until only the refused histories are left out.
 
-        Raises `Unavailable` when the database stays away longer than `patience`,
-        and the refusal itself where it concerns every run (an unknown tenant, say).
+        Raises `Unavailable` if the database stays unavailable for more than `patience` seconds.
+        Raises the refusal itself if it concerns every run, for example an unknown tenant.
         """
         try:
             rows = self._committed(batch)
@@ -147,12 +149,12 @@ class Writer:
             with attempt:
                 attempts += 1
                 rows = self._once(RECORD, (self._tenant, histories))
-        found: dict[str, tuple[int, bool]] = {run_id: (events, created) for run_id, events, created in rows}
+        results: dict[str, tuple[int, bool]] = {run_id: (events, created) for run_id, events, created in rows}
         if attempts > 1:
-            ids = [run_id for run_id, (_, created) in found.items() if not created]
+            ids = [run_id for run_id, (_, created) in results.items() if not created]
             for (run_id,) in self._retrying(self._once, WRITTEN_SINCE, (self._tenant, ids, self._since)):
-                found[run_id] = (found[run_id][0], True)
-        return found
+                results[run_id] = (results[run_id][0], True)
+        return results
 
     def _once(self, statement: str, parameters: tuple[Any, ...]) -> list[Any]:
         try:
@@ -164,7 +166,7 @@ class Writer:
     def _run(self, connection: Connection, statement: str, parameters: tuple[Any, ...]) -> Sequence[Any]:
         return connection.exec_driver_sql(statement, parameters).all()
 
-    def _tell(self, state: RetryCallState) -> None:
+    def _report_wait(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         if self._on_wait and isinstance(error, PostilError):
             self._on_wait(error, state.upcoming_sleep)

@@ -1,4 +1,4 @@
-"""Laws of reading event logs: nothing of a well-formed log is lost, and nothing but typed errors comes out of a broken one."""
+"""Laws of reading event logs: a well-formed log loses nothing, and a broken one raises only typed errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from postil.importers.histories import Json
 from postil.importers.limits import BODY_LIMIT, fit, size
 from postil.importers.names import StageIds, annotation_key, run_id
 from postil.importers.source import Source
-from postil.importers.xes.log import Attribute
+from postil.importers.xes.elements import Attribute
 from postil.importers.xes.values import as_object
 from postil.model.keys import check_key
 
@@ -64,13 +64,13 @@ def as_xml(attribute: Attribute) -> str:
 
 
 def back(key: str, value: Json, kind: Any) -> Attribute:
-    """The attribute an entry of an attribute object stands for."""
+    """Return the attribute that an entry of an attribute object came from."""
     key = key.removeprefix("@") if key.startswith("@@") else key
     if kind == "container":
         assert isinstance(value, dict)
         return Attribute("container", key, None, all_back(value) or None)
     if isinstance(value, list):
-        return Attribute("list", key, None, [found for item in value for found in all_back(item)] or None)
+        return Attribute("list", key, None, [child for item in value for child in all_back(item)] or None)
     children: list[Attribute] | None = None
     if isinstance(value, dict):
         children = all_back({name: child for name, child in value.items() if name != "@value"}) or None
@@ -90,19 +90,19 @@ def back(key: str, value: Json, kind: Any) -> Attribute:
 
 def all_back(values: Any) -> list[Attribute]:
     types = values.get("@types", {})
-    found: list[Attribute] = []
+    attributes: list[Attribute] = []
     for key, value in values.items():
         if key == "@types":
             continue
         if isinstance(types.get(key), list):
-            found += [back(key, one, kind) for one, kind in zip(value, types[key], strict=True)]
+            attributes += [back(key, item, kind) for item, kind in zip(value, types[key], strict=True)]
         else:
-            found.append(back(key, value, types.get(key)))
-    return found
+            attributes.append(back(key, value, types.get(key)))
+    return attributes
 
 
-def in_order(given: list[Attribute]) -> list[Any]:
-    """Attributes without the order of different keys, which XES gives no meaning, except in lists."""
+def in_order(attributes: list[Attribute]) -> list[Any]:
+    """Return the attributes sorted by key. Only lists have a meaningful order in XES."""
 
     def plain(item: Attribute) -> Any:
         inside = item.children or []
@@ -113,13 +113,14 @@ def in_order(given: list[Attribute]) -> list[Any]:
             [plain(child) for child in inside] if item.type == "list" else in_order(inside),
         )
 
-    return sorted((plain(item) for item in given), key=lambda item: item[0])
+    return sorted((plain(item) for item in attributes), key=lambda item: item[0])
 
 
 @given(attributes())
 def test_an_attribute_object_loses_nothing(given_attributes: list[Attribute]) -> None:
+    """Attributes can be rebuilt from their JSON object without loss."""
     marked = [item for item in given_attributes if not item.key.startswith("@")]
-    assert in_order(marked) == in_order(all_back(as_object(marked)))
+    assert in_order(all_back(as_object(marked))) == in_order(marked)
 
 
 def read(content: bytes, reader: Any = xes, name: str = "log.xes") -> list[Parsed | BadCase]:
@@ -134,8 +135,8 @@ def log_of(cases: list[tuple[str, list[tuple[str, list[Attribute]]]]]) -> str:
     traces = (
         f'<trace><string key="concept:name" value={quoteattr(name)}/>'
         + "".join(
-            f'<event><string key="concept:name" value={quoteattr(activity)}/>{"".join(map(as_xml, given))}</event>'
-            for activity, given in events
+            f'<event><string key="concept:name" value={quoteattr(activity)}/>{"".join(map(as_xml, attributes))}</event>'
+            for activity, attributes in events
         )
         + "</trace>"
         for name, events in cases
@@ -152,16 +153,14 @@ CASES = st.lists(
 
 
 @given(CASES)
-def test_every_case_of_a_log_comes_out_with_a_stage_for_each_event(cases: list[Any]) -> None:
-    found = read(log_of(cases).encode())
+def test_every_case_has_a_stage_for_each_event(cases: list[Any]) -> None:
+    """Every case of a well-formed log becomes a history with one stage per event."""
+    items = read(log_of(cases).encode())
 
-    assert [len(events) for _, events in cases] == [
-        item.records for item in found if isinstance(item, Parsed)
-    ]
-    assert [run_id("log", name) for name, _ in cases] == [
-        item.history["run_id"] for item in found if isinstance(item, Parsed)
-    ]
-    for item in found:
+    parsed = [item for item in items if isinstance(item, Parsed)]
+    assert [item.records for item in parsed] == [len(events) for _, events in cases]
+    assert [item.history["run_id"] for item in parsed] == [run_id("log", name) for name, _ in cases]
+    for item in items:
         assert isinstance(item, Parsed)
         steps = item.history["steps"]
         ids = [step.get("id") for step in steps if step["type"] == "stage:completed"]
@@ -197,7 +196,7 @@ def mutations(content: bytes) -> st.SearchStrategy[bytes]:
 def attempted(
     content: bytes, reader: Any = xes, name: str = "log.xes"
 ) -> list[Parsed | BadCase | MalformedInput]:
-    """What reading gives: its items, and last the typed error that ended it; any other exception goes through."""
+    """Return the items read, or the typed error that ended the reading. Other exceptions propagate."""
     try:
         return [*read(content, reader, name)]
     except MalformedInput as error:
@@ -206,20 +205,23 @@ def attempted(
 
 @settings(max_examples=300)
 @given(mutations(SMALL))
-def test_a_damaged_log_gives_histories_or_typed_errors_and_nothing_else(content: bytes) -> None:
+def test_a_damaged_log_raises_only_typed_errors(content: bytes) -> None:
+    """A damaged log leads to histories and typed errors, and to no other exception."""
     assert all(isinstance(item, Parsed) or item.advice for item in attempted(content))
 
 
 @given(mutations(gzip.compress(SMALL, mtime=0)))
-def test_damaged_gzip_gives_histories_or_typed_errors_and_nothing_else(content: bytes) -> None:
+def test_damaged_gzip_raises_only_typed_errors(content: bytes) -> None:
+    """Damaged gzip leads to histories and typed errors, and to no other exception."""
     assert all(isinstance(item, Parsed) or item.advice for item in attempted(content))
 
 
 @settings(max_examples=300)
 @given(mutations(TRAJECTORY))
-def test_a_damaged_trajectory_gives_a_history_or_a_typed_error_and_nothing_else(content: bytes) -> None:
-    (found,) = attempted(content, traj, "log.traj")
-    assert isinstance(found, Parsed) or found.advice
+def test_a_damaged_trajectory_raises_only_typed_errors(content: bytes) -> None:
+    """A damaged trajectory leads to a history or a typed error, and to no other exception."""
+    (item,) = attempted(content, traj, "log.traj")
+    assert isinstance(item, Parsed) or item.advice
 
 
 JSON = st.recursive(
@@ -230,9 +232,8 @@ JSON = st.recursive(
 
 
 @given(JSON, st.integers(1300, 6000), st.integers(1, 4000))
-def test_what_is_fitted_fits_and_what_fitted_before_is_not_touched(
-    value: Json, limit: int, times: int
-) -> None:
+def test_fit_respects_the_limit_and_keeps_small_values(value: Json, limit: int, times: int) -> None:
+    """The result of `fit` is within the limit, and a value within the limit is unchanged."""
     value = {"a": value, "b": "ü" * times}
     fitted, markers = fit(value, limit)
 
@@ -243,13 +244,15 @@ def test_what_is_fitted_fits_and_what_fitted_before_is_not_touched(
 
 @given(st.lists(st.sampled_from(["A", "A~2", "A~3", "B", "A" * 250, "A" * 251]), max_size=30))
 def test_stage_ids_are_distinct_and_within_the_limit(names: list[str]) -> None:
+    """Stage ids of one run are distinct and have at most 200 characters."""
     ids = StageIds()
-    found = [ids.next(name) for name in names]
+    stage_ids = [ids.next(name) for name in names]
 
-    assert len(set(found)) == len(names)
-    assert all(1 <= len(one) <= 200 for one in found)
+    assert len(set(stage_ids)) == len(names)
+    assert all(1 <= len(stage_id) <= 200 for stage_id in stage_ids)
 
 
 @given(st.text(max_size=300))
 def test_an_annotation_key_is_always_well_formed(source_key: str) -> None:
+    """Every source key leads to an annotation key that the grammar accepts."""
     check_key(annotation_key("xes", source_key), "key")

@@ -1,4 +1,4 @@
-"""A coding agent's trajectory becomes a run: its steps tool calls, its thoughts the reasons, its exit the decision."""
+"""The mapping of a coding agent's trajectory: steps become tool calls, thoughts rationales, the exit status the decision."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from postil.importers import BadCase, MalformedInput, Options, Parsed, traj
 from postil.importers.limits import BODY_LIMIT, VALUE_LIMIT, size
 from postil.importers.source import Source
+from postil.importers.traj import document
 
 STEP = {
     "action": "open main.py\n",
@@ -37,17 +38,18 @@ def read(tmp_path: Path, content: Any) -> Parsed | BadCase:
     file = tmp_path / "fix-7.traj"
     file.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
     with Source(file, (".traj",)) as source:
-        (found,) = list(traj.read(source, "traj", Options()))
-    return found
+        (case,) = list(traj.read(source, "traj", Options()))
+    return case
 
 
 def history(tmp_path: Path, **changes: Any) -> dict[str, Any]:
-    found = read(tmp_path, trajectory(**changes))
-    assert isinstance(found, Parsed)
-    return dict(found.history)
+    case = read(tmp_path, trajectory(**changes))
+    assert isinstance(case, Parsed)
+    return dict(case.history)
 
 
-def test_a_step_is_a_tool_call_with_its_arguments_result_and_duration(tmp_path: Path) -> None:
+def test_a_step_becomes_a_tool_call(tmp_path: Path) -> None:
+    """A step becomes one completed tool call with arguments, result and duration in milliseconds."""
     call, *_ = history(tmp_path)["steps"]
 
     assert call == {
@@ -62,7 +64,8 @@ def test_a_step_is_a_tool_call_with_its_arguments_result_and_duration(tmp_path: 
     }
 
 
-def test_the_thought_is_the_reason_for_the_call_it_led_to(tmp_path: Path) -> None:
+def test_a_thought_becomes_the_rationale_of_its_call(tmp_path: Path) -> None:
+    """A step's thought becomes a `decision.rationale` annotation whose scope is the tool call."""
     _, thought, _ = history(tmp_path)["steps"]
 
     assert thought == {
@@ -75,35 +78,40 @@ def test_the_thought_is_the_reason_for_the_call_it_led_to(tmp_path: Path) -> Non
     }
 
 
-def test_the_exit_status_is_the_decision_and_the_submission_the_result(tmp_path: Path) -> None:
-    found = history(tmp_path)
+def test_the_exit_status_becomes_the_decision(tmp_path: Path) -> None:
+    """The exit status becomes `decision.outcome`, and the submission is part of the run's result."""
+    run = history(tmp_path)
 
-    assert (found["steps"][-1]["key"], found["steps"][-1]["value"]) == ("decision.outcome", "submitted")
-    assert found["status"] == "completed"
-    assert found["result"]["submission"] == "diff"
+    assert (run["steps"][-1]["key"], run["steps"][-1]["value"]) == ("decision.outcome", "submitted")
+    assert run["status"] == "completed"
+    assert run["result"]["submission"] == "diff"
 
 
-def test_what_the_agent_was_given_is_the_input(tmp_path: Path) -> None:
+def test_prompts_become_the_input(tmp_path: Path) -> None:
+    """The system prompt and the first instruction that is not a demonstration become the run's input."""
     assert history(tmp_path)["input"] == {"system_prompt": "You are a programmer.", "instruction": "Mend it."}
 
 
-def test_no_time_is_made_up(tmp_path: Path) -> None:
-    found = history(tmp_path)
+def test_no_time_is_invented(tmp_path: Path) -> None:
+    """A trajectory has no times, so the history has none, and its metadata states this."""
+    run = history(tmp_path)
 
-    assert "recorded_at" not in found
-    assert all("at" not in step for step in found["steps"])
-    assert "import" in found["metadata"]["times"]
+    assert "recorded_at" not in run
+    assert all("at" not in step for step in run["steps"])
+    assert "import" in run["metadata"]["times"]
 
 
 @pytest.mark.parametrize("status", ["exit_cost", "exit_context", None])
-def test_an_agent_that_did_not_submit_failed_with_its_status(tmp_path: Path, status: str | None) -> None:
-    found = history(tmp_path, info={"exit_status": status} if status else {})
+def test_an_agent_that_did_not_submit_has_failed(tmp_path: Path, status: str | None) -> None:
+    """A run whose exit status is not a submission has failed, with the status in its error."""
+    run = history(tmp_path, info={"exit_status": status} if status else {})
 
-    assert found["status"] == "failed"
-    assert (status or "no exit_status") in found["error"]["message"]
+    assert run["status"] == "failed"
+    assert (status or "no exit_status") in run["error"]["message"]
 
 
-def test_a_function_call_gives_its_name_and_arguments_to_the_step(tmp_path: Path) -> None:
+def test_a_function_call_names_the_tool_call(tmp_path: Path) -> None:
+    """If the model acted by a function call, its name and arguments are those of the tool call."""
     call = {"id": "call_1", "function": {"name": "open", "arguments": '{"path": "main.py"}'}}
     turns = [*HISTORY[:3], {**HISTORY[3], "tool_calls": [call]}]
     step, thought, _ = history(tmp_path, history=turns)["steps"]
@@ -112,28 +120,31 @@ def test_a_function_call_gives_its_name_and_arguments_to_the_step(tmp_path: Path
     assert thought["payload"] == {"call_id": "call_1"}
 
 
-def test_a_reply_that_says_more_than_thought_and_action_is_kept(tmp_path: Path) -> None:
+def test_a_longer_reply_is_kept_as_payload(tmp_path: Path) -> None:
+    """A reply with more than the thought and the action is the payload of the rationale."""
     step = {**STEP, "response": "Aside. I look at it.\n```\nopen main.py\n```"}
     assert history(tmp_path, trajectory=[step])["steps"][1]["payload"] == {"response": step["response"]}
 
 
-def test_the_model_is_the_agents_version_and_keys_to_it_are_not_stored(tmp_path: Path) -> None:
+def test_the_model_is_the_version_and_secrets_are_redacted(tmp_path: Path) -> None:
+    """The model's name is the actor's version, and API keys of the configuration are redacted."""
     config = {
         "agent": {"model": {"name": "m-1", "api_key": "sk-123", "tokens": 5}},
         "problem_statement": {"id": "i-7", "text": "?"},
     }
-    found = history(tmp_path, replay_config=json.dumps(config))
+    run = history(tmp_path, replay_config=json.dumps(config))
 
-    assert found["actor"] == {"kind": "agent", "id": "primary", "version": "m-1"}
-    assert found["metadata"]["config"]["agent"]["model"] == {
+    assert run["actor"] == {"kind": "agent", "id": "primary", "version": "m-1"}
+    assert run["metadata"]["config"]["agent"]["model"] == {
         "name": "m-1",
         "api_key": {"redacted": True},
         "tokens": 5,
     }
-    assert (found["name"], found["run_id"]) == ("i-7", "traj/fix-7")
+    assert (run["name"], run["run_id"]) == ("i-7", "traj/fix-7")
 
 
-def test_long_observations_and_thoughts_are_replaced_by_markers_that_say_so(tmp_path: Path) -> None:
+def test_values_over_the_limit_become_markers(tmp_path: Path) -> None:
+    """Observations and thoughts over the size limit are replaced by markers with their size."""
     step = {**STEP, "observation": "é" * 200_000, "thought": "y" * 20_000}
     call, thought, _ = history(tmp_path, trajectory=[step])["steps"]
 
@@ -168,16 +179,18 @@ def test_long_observations_and_thoughts_are_replaced_by_markers_that_say_so(tmp_
         (b'{"x": ' + b"9" * 5000 + b"}", "the JSON"),
     ],
 )
-def test_what_is_no_trajectory_is_refused_with_its_place(tmp_path: Path, content: bytes, where: str) -> None:
-    with pytest.raises(MalformedInput) as refused:
-        read(tmp_path, content)
-    assert where in refused.value.where
-    assert refused.value.advice
-
-
-def test_a_file_too_large_to_be_one_run_is_refused_unread(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_malformed_document_is_refused_with_its_position(
+    tmp_path: Path, content: bytes, where: str
 ) -> None:
-    monkeypatch.setattr(traj, "FILE_BYTES", 1000)
+    """Content that is not a trajectory raises `MalformedInput` with its position and advice."""
+    with pytest.raises(MalformedInput) as raised:
+        read(tmp_path, content)
+    assert where in raised.value.where
+    assert raised.value.advice
+
+
+def test_a_file_over_the_limit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file larger than `FILE_BYTES` is refused before its JSON is parsed."""
+    monkeypatch.setattr(document, "FILE_BYTES", 1000)
     with pytest.raises(MalformedInput, match="too large"):
         read(tmp_path, trajectory(trajectory=[STEP] * 10))

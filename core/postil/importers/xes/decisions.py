@@ -1,9 +1,9 @@
-"""Finds the decisions an event log records. It reads what is written; it infers nothing about why.
+"""Finds the decisions that an event log records. It only reads what the log states and infers no reasons.
 
-An event (or a case) decides when
-* it has an attribute that is called an outcome (`OUTCOMES`; the last word of its key counts), or
-* its activity sets an attribute it names: "Assign seriousness" with ``seriousness_2``, or
-* its activity is itself a verdict in the past participle: "DUPLICATE", "A_ACCEPTED", "Closed".
+An event or a case is a decision if one of these is true:
+* It has an attribute whose key ends in a word for an outcome (`OUTCOMES`).
+* Its activity names an attribute that the event sets: "Assign seriousness" with ``seriousness_2``.
+* Its activity is a verdict as a past participle: "DUPLICATE", "A_ACCEPTED", "Closed".
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 @lru_cache(maxsize=4096)
 def words(name: str) -> tuple[str, ...]:
-    """The words of a key or an activity's name, lower case: ``T10 Close_Code2`` is (t, close, code)."""
+    """Return the words of a key or an activity's name in lower case: ``T10 Close_Code2`` gives (t, close, code)."""
     return tuple(word.lower() for word in _WORD.findall(_CAMEL.sub(" ", name)))
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
-    """A decision as Postil's typed keys have it: outcome and rationale are texts, confidence lies between 0 and 1.
+class RecordedDecision:
+    """A decision with the types of the `Decision` convention: outcome and rationale are texts, confidence is 0 to 1.
 
-    `stated` are the attributes, or the activity, that state it, as the log has them.
+    `stated` holds the attributes or the activity that state the decision, as they are in the log.
     """
 
     outcome: str
@@ -52,32 +52,32 @@ class Decided:
     confidence: float | None = None
 
     def keys(self) -> dict[str, Json]:
-        """The annotation keys and their values."""
-        said: dict[str, Json] = {
+        """Return the annotation keys and their values."""
+        fields: dict[str, Json] = {
             "outcome": self.outcome,
             "rationale": self.rationale,
             "confidence": self.confidence,
         }
-        return {f"decision.{name}": value for name, value in said.items() if value is not None}
+        return {f"decision.{name}": value for name, value in fields.items() if value is not None}
 
 
-def of_attributes(values: dict[str, Json]) -> Decided | None:
-    """The decision that attributes state by what they are called."""
+def of_attributes(values: dict[str, Json]) -> RecordedDecision | None:
+    """Return the decision that attributes state by their names, or None."""
     outcome: str | None = None
     rationale: str | None = None
     confidence: float | None = None
     stated: dict[str, Json] = {}
     for key, value in values.items():
-        named = words(key)
-        if not named or isinstance(value, dict | list) or value in (None, ""):
+        key_words = words(key)
+        if not key_words or isinstance(value, dict | list) or value in (None, ""):
             continue
-        if outcome is None and (named[-1] in OUTCOMES or "".join(named[-2:]) in OUTCOMES):
+        if outcome is None and (key_words[-1] in OUTCOMES or "".join(key_words[-2:]) in OUTCOMES):
             outcome = as_text(value)
-        elif rationale is None and named[-1] in RATIONALES and isinstance(value, str):
+        elif rationale is None and key_words[-1] in RATIONALES and isinstance(value, str):
             rationale = value
         elif (
             confidence is None
-            and named[-1] in CONFIDENCES
+            and key_words[-1] in CONFIDENCES
             and isinstance(value, int | float)
             and 0 <= value <= 1
         ):
@@ -85,29 +85,35 @@ def of_attributes(values: dict[str, Json]) -> Decided | None:
         else:
             continue
         stated[key] = value
-    # A reason or a probability alone decides nothing.
-    return Decided(outcome, stated, rationale, confidence) if outcome is not None else None
+    # A reason or a probability without an outcome is not a decision.
+    return RecordedDecision(outcome, stated, rationale, confidence) if outcome is not None else None
 
 
-def of_activity(activity: str, values: dict[str, Json]) -> Decided | None:
-    """The decision an activity's own name states; `values` are the event's attributes that are the log's own."""
-    named = words(activity)
-    if any(word in VERBS for word in named[:2]):
-        spoken = set(named)
+def of_activity(activity: str, values: dict[str, Json]) -> RecordedDecision | None:
+    """Return the decision that an activity's name states, or None.
+
+    `values` are the attributes of the event that only this log defines.
+    """
+    activity_words = words(activity)
+    if any(word in VERBS for word in activity_words[:2]):
         stated: dict[str, Json] = {
             key: value
             for key, value in values.items()
-            if (about := words(key)) and spoken.issuperset(about) and not isinstance(value, dict | list)
+            if (key_words := words(key))
+            and set(key_words) <= set(activity_words)
+            and not isinstance(value, dict | list)
         }
         if len(stated) == 1:
-            return Decided(as_text(next(iter(stated.values()))), stated)
+            return RecordedDecision(as_text(next(iter(stated.values()))), stated)
         if stated:
-            return Decided(", ".join(f"{key} = {as_text(value)}" for key, value in stated.items()), stated)
-    if named and named[-1] in VERDICTS and len(named) <= 3:
-        return Decided(activity, {"concept:name": activity})
+            return RecordedDecision(
+                ", ".join(f"{key} = {as_text(value)}" for key, value in stated.items()), stated
+            )
+    if activity_words and activity_words[-1] in VERDICTS and len(activity_words) <= 3:
+        return RecordedDecision(activity, {"concept:name": activity})
     return None
 
 
 def as_text(value: Json) -> str:
-    """A value as the text it has in the log."""
+    """Return a value as text, as it is in the log."""
     return value if isinstance(value, str) else json.dumps(value)

@@ -1,7 +1,7 @@
 """Pairs the transitions of activities to stages, by the standard transactional life-cycle model of IEEE 1849.
 
-A log in which every event is its activity's completion (most are) has one stage per event, begun and ended at its time.
-A ``start`` is paired with the next end of the same activity and instance, first in first out.
+In most logs every event is the completion of its activity. Each event is then one stage that starts and ends at its time.
+A ``start`` is paired with the next end of the same activity and instance, first in, first out.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Literal
 
 from postil.importers.names import StageIds
 
-Opening = Literal["started"]
+Start = Literal["started"]
 Ending = Literal["completed", "failed"]
 
 # "withdraw" and the aborts close an activity unsuccessfully; both skips close it successfully.
@@ -24,19 +24,19 @@ _ENDINGS: dict[str, Ending] = {
     "pi_abort": "failed",
     "withdraw": "failed",
 }
-# What happens to an activity before it begins, and while it is under way: noted on its stage.
+# Transitions before an activity starts, and while it runs: they become annotations of its stage.
 _PLANNING = frozenset({"schedule", "assign", "reassign"})
 _PAUSING = frozenset({"suspend", "resume"})
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """What an event does to a stage: whether it begins it, how it ends it, and whether the stage has begun by then."""
+    """The effect of an event on a stage: whether it starts it, how it ends it, and whether the stage has started by then."""
 
     stage_id: str
-    opening: tuple[Opening, ...] = ()
+    start: tuple[Start, ...] = ()
     ending: Ending | None = None
-    begun: bool = True
+    started: bool = True
 
 
 class Lifecycle:
@@ -48,35 +48,35 @@ class Lifecycle:
         self._running: dict[tuple[str, str | None], deque[str]] = {}
 
     def apply(self, activity: str, instance: str | None, transition: str | None) -> Transition:
-        """What the event means for the activity's stages. A transition of another model counts as completion."""
+        """Return the effect of the event on the stages of its activity. An unknown transition counts as completion."""
         key = (activity, instance)
-        said = (transition or "complete").lower()
+        name = (transition or "complete").lower()
         running = self._running.get(key)
-        if said in _PLANNING:
-            return self._plan(key, said)
-        if said == "start" or (said in _PAUSING and not running):
+        if name in _PLANNING:
+            return self._plan(key, name)
+        if name == "start" or (name in _PAUSING and not running):
             stage_id = self._begin(key)
             self._running.setdefault(key, deque()).append(stage_id)
             return Transition(stage_id, ("started",))
-        if said in _PAUSING:
-            assert running, "a pause of what does not run began it above"
+        if name in _PAUSING:
+            assert running, "a pause of an activity that is not running starts it above"
             return Transition(running[0])
-        ending = _ENDINGS.get(said, "completed")
+        ending = _ENDINGS.get(name, "completed")
         if running:
             return Transition(running.popleft(), ending=ending)
         return Transition(self._begin(key), ("started",), ending)
 
     def unfinished(self) -> list[str]:
-        """The stages that began and of which the log knows no end."""
+        """Return the stages that started and that have no end in the log."""
         return [stage_id for stages in self._running.values() for stage_id in stages]
 
-    def _plan(self, key: tuple[str, str | None], said: str) -> Transition:
+    def _plan(self, key: tuple[str, str | None], name: str) -> Transition:
         if running := self._running.get(key):
             return Transition(running[0])  # reassigned while it runs
         planned = self._planned.setdefault(key, deque())
-        if said == "schedule" or not planned:
+        if name == "schedule" or not planned:
             planned.append(self._ids.next(key[0]))
-        return Transition(planned[-1], begun=False)
+        return Transition(planned[-1], started=False)
 
     def _begin(self, key: tuple[str, str | None]) -> str:
         planned = self._planned.get(key)

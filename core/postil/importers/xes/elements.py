@@ -1,4 +1,4 @@
-"""The parts of an event log, as the standard names them."""
+"""The elements of an event log, with the names of the XES standard."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Attribute:
-    """One typed attribute; a list or container has children only, the others a value and perhaps children."""
+    """One typed attribute. A list or container has only children; other types have a value and may have children."""
 
     type: str
     key: str
     value: str | None
-    # None rather than an empty list: a log has millions of attributes, and next to none have children.
+    # None rather than an empty list, to save memory: a log has millions of attributes, and few have children.
     children: list[Attribute] | None = None
 
 
 @dataclass(slots=True)
 class Event:
-    """One event of a case, with the line it starts at."""
+    """One event of a case, and the line where it starts."""
 
     line: int
     attributes: list[Attribute] = field(default_factory=list[Attribute])
@@ -26,7 +26,7 @@ class Event:
 
 @dataclass(slots=True)
 class Case:
-    """One trace, with the line it starts at. `flaw` is what makes it unusable, with its line."""
+    """One trace, and the line where it starts. `flaw` is the line and the reason why it cannot be used, if there is one."""
 
     line: int
     attributes: list[Attribute] = field(default_factory=list[Attribute])
@@ -36,7 +36,7 @@ class Case:
 
 @dataclass(slots=True)
 class Classifier:
-    """What makes two events the same activity: the values of `keys`, joined."""
+    """Defines when two events are the same activity: the joined values of `keys` are equal."""
 
     name: str
     scope: str
@@ -45,7 +45,7 @@ class Classifier:
 
 @dataclass(slots=True)
 class Log:
-    """What stands before the cases: it describes the log, and tells how to read its events."""
+    """Everything before the first case: it describes the log and how its events are read."""
 
     version: str = ""
     extensions: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
