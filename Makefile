@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-# As many test processes as processors, but each has a PostgreSQL and a Kafka of its own, so not more than four.
+# As many test processes as processors, at most four, because each starts its own PostgreSQL and Kafka.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() or 1))')
 DATA ?= .postil
 FOLDER ?= docs
@@ -46,7 +46,7 @@ format: setup ## Bring the code into its form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup ## Measure this machine, each figure beside its physical limit
+bench: setup ## Measure this machine, each figure with its physical limit
 	$(BIN)/postil bench write
 	$(BIN)/postil bench relay
 	$(BIN)/postil bench latency

@@ -1,4 +1,4 @@
-"""The layout's hazard, guarded: the folders `core`, `outbox_relay`, `consumers` and `deploy` are never importable."""
+"""The hazard of this layout: the folders `core`, `outbox_relay`, `consumers` and `deploy` are never importable."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ FOLDERS = ("core", "outbox_relay", "consumers", "deploy")
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_a_source_folder_is_no_importable_package(folder: str) -> None:
-    """Importable twice, once as `core.postil` and once as `postil`, every class would exist twice."""
+def test_a_source_folder_is_not_importable(folder: str) -> None:
+    """If `core.postil` could be imported next to `postil`, every class would exist twice."""
     assert find_spec(folder) is None
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_a_source_folder_has_no_init_file(folder: str) -> None:
+    """A source folder has no `__init__.py`, so that it cannot become a package."""
     assert not (ROOT / folder / "__init__.py").exists()
 
 
-def test_each_package_says_that_it_is_typed() -> None:
+def test_each_package_has_a_typing_marker() -> None:
+    """Each import package has a `py.typed`, so that type checkers use its annotations."""
     missing = [
         package
         for package in (
@@ -36,7 +38,8 @@ def test_each_package_says_that_it_is_typed() -> None:
     assert missing == []
 
 
-def test_lock_files_carry_hashes_and_no_addresses() -> None:
+def test_lock_files_have_hashes_and_no_addresses() -> None:
+    """Every pinned version has hashes, and no line contains a download address."""
     for name in ("requirements.txt", "requirements-bootstrap.txt"):
         lines = (ROOT / name).read_text("utf-8").splitlines()
         pinned = [line for line in lines if "==" in line]

@@ -1,4 +1,4 @@
-"""What users install is the wheel, built from the sdist: tested in an environment that cannot see the sources."""
+"""The wheel that users install, built from the sdist, in an environment without access to the sources."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.xdist_group("packaging")
 
 def run(*command: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("POSTIL_", "PYTHON"))}
-    done = subprocess.run(
+    result = subprocess.run(
         [str(part) for part in command],
         cwd=cwd,
         env=clean | environment,
@@ -28,8 +28,8 @@ def run(*command: str | Path, cwd: Path, **environment: str) -> subprocess.Compl
         text=True,
         check=False,
     )
-    assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-    return done
+    assert result.returncode == 0, f"{command}\n{result.stdout[-3000:]}\n{result.stderr[-3000:]}"
+    return result
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +41,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def one(folder: Path, pattern: str) -> Path:
-    (found,) = folder.glob(pattern)
-    return found
+    (file,) = folder.glob(pattern)
+    return file
 
 
 def environment_with(wheel: str, packages: tuple[str, ...], where: Path) -> Path:
@@ -68,14 +68,15 @@ def write_side(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def unhashed(folder: Path) -> str:
-    """The lock file as constraints: a wheel built a moment ago has no hash in it."""
+    """Return a file with the versions of the lock file without hashes: a new wheel has no hash in it."""
     lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
     constraints = folder / "constraints.txt"
     constraints.write_text("\n".join(line.removesuffix("\\").strip() for line in lines if "==" in line))
     return str(constraints)
 
 
-def test_the_wheel_carries_what_is_not_python(built: Path) -> None:
+def test_the_wheel_has_the_files_that_are_not_python(built: Path) -> None:
+    """The wheel has the SQL, the migrations, the Kafka lock and the page, and only the four packages."""
     names = zipfile.ZipFile(one(built, "*.whl")).namelist()
     assert "postil/postgres/functions/30_annotate.sql" in names
     assert "postil/postgres/schema/30_event.sql" in names
@@ -90,7 +91,8 @@ def test_the_wheel_carries_what_is_not_python(built: Path) -> None:
     }
 
 
-def test_the_sdist_carries_the_tests_and_nothing_private(built: Path) -> None:
+def test_the_sdist_has_the_tests_and_no_local_files(built: Path) -> None:
+    """The sdist has the tests, and no environment, data directory or node_modules."""
     with tarfile.open(one(built, "*.tar.gz")) as archive:
         names = [name.split("/", 1)[1] for name in archive.getnames() if "/" in name]
     assert "tests/packaging/test_wheel.py" in names
@@ -99,9 +101,10 @@ def test_the_sdist_carries_the_tests_and_nothing_private(built: Path) -> None:
     ] == []
 
 
-def test_installed_whole_it_writes_and_lists_every_command(
+def test_the_full_install_writes_and_lists_all_commands(
     everything: Path, database_url: str, tmp_path: Path
 ) -> None:
+    """The wheel with all extras writes an annotation and lists every command."""
     script = """
 import importlib.util, json, sys
 import postil, postil_relay, postil_consumers, postil_stack
@@ -133,9 +136,8 @@ print(json.dumps({"file": postil.__file__, "run_seq": noted.run_seq}))
         assert f" {command} " in shown, command
 
 
-def test_who_only_writes_annotations_installs_no_kafka(
-    write_side: Path, database_url: str, tmp_path: Path
-) -> None:
+def test_the_write_side_installs_without_kafka(write_side: Path, database_url: str, tmp_path: Path) -> None:
+    """The wheel without extras writes and migrates, and needs neither Kafka nor a web server."""
     script = """
 import importlib.util, sys
 from postil import Postil

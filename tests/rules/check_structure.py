@@ -57,7 +57,7 @@ def main(paths: list[str]) -> int:
         if lines > MAX_LINES:
             broken.append(f"{name}: {lines} lines, the limit is {MAX_LINES}")
         if BANNED.intersection(part.removesuffix(file.suffix) for part in name.parts):
-            broken.append(f"{name}: a name that does not tell what is inside")
+            broken.append(f"{name}: the name does not show what is inside")
         if file.name.startswith("test_") and file.suffix == ".py":
             broken += [f"{name}:{fault}" for fault in broken_test_rules(file)]
     broken += [
