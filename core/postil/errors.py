@@ -107,7 +107,7 @@ class WriteRefused(PostilError):
 
 
 class InvalidInput(WriteRefused, ValueError):
-    """A field is malformed; `field` is the path to it, as in ``items[2].value.a``."""
+    """A field is malformed; `field` is the path to it, as in ``annotations[2].value.a``."""
 
     sqlstate = "PS017"
     default_advice = "Correct the named field and write again."

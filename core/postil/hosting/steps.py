@@ -60,7 +60,7 @@ class StagePlans:
         """Buffer notes; validated now, where the mistake is, and not at the stage's end."""
         notes = list(notes_of(said, idempotency_key=idempotency_key))
         for n, note in enumerate(notes):
-            encode_item(note, f"items[{n}]")
+            encode_item(note, f"annotations[{n}]")
         self.buffer += regrouped(notes, self.buffer)
 
     def open(self) -> Steps[None]:

@@ -33,7 +33,7 @@ class NewAnnotation:
     group: int | None = field(default=None, compare=False)
 
     def as_item(self, place: str) -> dict[str, object]:
-        """Return the form `postil.annotate` takes; `place` is what it is called in an error, as in ``items[2]``.
+        """Return the form `postil.annotate` takes; `place` is what it is called in an error, as in ``annotations[2]``.
 
         Raises `InvalidAnnotation` for a malformed key or a time without a zone.
         """
@@ -63,7 +63,7 @@ AnnotationLike: TypeAlias = Convention | Mapping[str, Json] | NewAnnotation
 
 
 def notes_of(
-    said: Sequence[AnnotationLike], place: str = "items", *, idempotency_key: str | None = None
+    said: Sequence[AnnotationLike], place: str = "annotations", *, idempotency_key: str | None = None
 ) -> Iterator[NewAnnotation]:
     """Expand what was said into notes; keys of one convention form a group whose payload goes with its first.
 

@@ -24,7 +24,7 @@ def encode(
 ) -> str:
     """Return `value` as JSON text.
 
-    `field` is what the value is called in an error, as in ``items[0].value``;
+    `field` is what the value is called in an error, as in ``annotations[0].value``;
     `max_depth` is for what wraps values of callers: they may be as deep inside as on their own.
     Raises `refusal` naming the path to the part that has no JSON form.
     """

@@ -30,14 +30,14 @@ def _write(url: str, number: int, rate: float, seconds: float, noted: list[tuple
     run = f"latency-{number}"
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("select postil.create_run('default', %s)", [run])
-        items = json.dumps([{"key": "decision.outcome", "value": "refund"}])
+        annotations = json.dumps([{"key": "decision.outcome", "value": "refund"}])
         statement = "select run_seq from postil.annotate('default', %s, %s::jsonb)"
         begin = time.monotonic()
         for turn in range(int(rate * seconds)):
             rest = begin + turn / rate - time.monotonic()
             if rest > 0:
                 time.sleep(rest)
-            row = connection.execute(statement, [run, items], prepare=True).fetchone()
+            row = connection.execute(statement, [run, annotations], prepare=True).fetchone()
             assert row is not None
             noted.append((run, row[0], time.time_ns()))
 

@@ -33,9 +33,16 @@ TENANT, RUN = "default", "bench"
 DECISION = Decision(outcome="refund")
 ACTOR = agent("triage", version="2.1")
 
-_FUNCTION = "select * from postil.annotate(%(tenant)s, %(run)s, %(items)s::jsonb, actor => %(actor)s::jsonb)"
-_ITEM = '{"key": "decision.outcome", "value": "refund"}'
-_CALL = {"tenant": TENANT, "run": RUN, "items": f"[{_ITEM}]", "actor": json.dumps(ACTOR.as_json())}
+_FUNCTION = (
+    "select * from postil.annotate(%(tenant)s, %(run)s, %(annotations)s::jsonb, actor => %(actor)s::jsonb)"
+)
+_ANNOTATION = '{"key": "decision.outcome", "value": "refund"}'
+_CALL = {
+    "tenant": TENANT,
+    "run": RUN,
+    "annotations": f"[{_ANNOTATION}]",
+    "actor": json.dumps(ACTOR.as_json()),
+}
 
 # The same rows, one by one, as a careful user writes them: each statement finds the number drawn before by primary key.
 # (The event repeats the annotation's values; reading them back from its row would only make this side slower.)
@@ -130,7 +137,7 @@ def measure(url: str, *, rounds: int, seconds: float, progress: Callable[[], Non
         Variant("sqlalchemy", "Postil.on(connection).annotate(…), begin and commit by SQLAlchemy"),
         Variant("pgbench function", "postil.annotate(…), pgbench"),
         Variant("pgbench by hand", "the same rows by hand, pgbench pipeline"),
-        Variant("batch of 100", "100 notes in one postil.annotate(…), notes per second"),
+        Variant("batch of 100", "100 annotations in one postil.annotate(…), annotations per second"),
     )
     with ExitStack() as stack:
         connection = stack.enter_context(psycopg.connect(url, autocommit=True))
@@ -154,7 +161,7 @@ def measure(url: str, *, rounds: int, seconds: float, progress: Callable[[], Non
             with engine.begin() as transaction:
                 handle.on(transaction).annotate(RUN, DECISION, actor=ACTOR)
 
-        hundred = _CALL | {"items": f"[{','.join([_ITEM] * 100)}]"}
+        hundred = _CALL | {"annotations": f"[{','.join([_ANNOTATION] * 100)}]"}
 
         def batch() -> None:
             connection.execute(_FUNCTION, hundred, prepare=True).fetchall()

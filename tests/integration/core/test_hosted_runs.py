@@ -159,7 +159,7 @@ def test_a_bad_note_is_refused_where_it_is_made(host: Any, record: Any) -> None:
     def note(stage: Any) -> None:
         with pytest.raises(errors.InvalidAnnotation) as refused:
             stage.annotate({"good": 1}, {"bad": float("nan")})
-        assert refused.value.field == "items[1].value"
+        assert refused.value.field == "annotations[1].value"
         seen.append("refused")
 
     run_id = host(nothing, in_stage=note)

@@ -193,7 +193,7 @@ def test_other_content_under_the_same_key_is_a_conflict_that_tells_both(
     assert "'k'" in refused.value.what
     assert str(stored.id) in refused.value.what
     assert "run_seq 2" in refused.value.what
-    assert refused.value.field == "items[1]"
+    assert refused.value.field == "annotations[1]"
     assert record.traces() == before
 
 
@@ -216,7 +216,9 @@ def test_a_key_said_twice_in_one_call_is_stored_once(postil: Postil, record: Any
         postil.annotate(run, {"c": 1}, {"c": 2}, idempotency_key="k")
 
 
-def test_fresh_and_stored_items_mix_and_numbers_stay_gapless(postil: Postil, record: Any, run: str) -> None:
+def test_fresh_and_stored_annotations_mix_and_numbers_stay_gapless(
+    postil: Postil, record: Any, run: str
+) -> None:
     old = [postil.annotate(run, {key: 1}, idempotency_key="k")[0] for key in ("b", "d")]
     done = postil.annotate(run, dict.fromkeys("abcde", 1), {"f": 1}, idempotency_key="k")
     assert [one.created for one in done] == [True, False, True, False, True, True]
@@ -276,11 +278,11 @@ def test_the_attempt_is_the_runs_current_one_unless_another_is_named(
     assert told[1:] == [("now", 2, 2), ("before", 1, 1)]
 
 
-def test_a_thousand_items_with_a_key_take_one_pass(postil: Postil, record: Any, run: str) -> None:
+def test_thousands_of_annotations_with_a_key_take_one_pass(postil: Postil, record: Any, run: str) -> None:
     """As a loop over loops this took minutes at a few thousand; the statement timeout is the alarm."""
-    items = {f"k{n}": n for n in range(3000)}
-    assert all(one.created for one in postil.annotate(run, items, idempotency_key="k"))
-    assert not any(one.created for one in postil.annotate(run, items, idempotency_key="k"))
+    values = {f"k{n}": n for n in range(3000)}
+    assert all(one.created for one in postil.annotate(run, values, idempotency_key="k"))
+    assert not any(one.created for one in postil.annotate(run, values, idempotency_key="k"))
 
 
 def test_concurrent_retries_store_one(postil: Postil, record: Any, run: str) -> None:
@@ -329,7 +331,7 @@ def test_many_runs_are_annotated_or_none(postil: Postil, record: Any, run: str) 
         postil.annotate_many({run: [{"a": 1}], "zz-nobody": [{"a": 1}]})
     with pytest.raises(errors.InvalidAnnotation) as refused:
         postil.annotate_many({run: [{"a": 1}, {"A": 1}]})
-    assert refused.value.field == "batch[0].items[1].key"
+    assert refused.value.field == "batch[0].annotations[1].key"
     assert record.traces() == before
 
 
@@ -360,12 +362,12 @@ def test_opposed_batches_never_deadlock(write_url: str, postil: Postil, record: 
 def test_sql_alone_gives_the_same(record: Any, run: str) -> None:
     parent = f"00-{'a' * 32}-{'b' * 16}-01"
     answer = record.sql(
-        "select item, run_seq, created from postil.annotate('default', %s, %s, context => %s)",
+        "select kind, run_seq, created from postil.annotate('default', %s, %s, context => %s)",
         run,
         [{"key": "a", "value": None}],
         {"causation_id": "c", "traceparent": parent},
     )
-    assert answer == [(1, 2, True)]
+    assert answer == [("annotation", 2, True)]
     told = record.sql(
         "select causation_id, traceparent from postil.event where run_id = %s and run_seq = 2", run
     )

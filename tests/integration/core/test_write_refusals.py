@@ -112,14 +112,14 @@ JSON: dict[str, Call] = {
     "resolve_interaction answer": lambda p, r, bad: p.resolve_interaction(r, "x", bad),
 }
 ITEMS: dict[str, tuple[Callable[..., object], str]] = {
-    "annotate": (lambda p, r, *said: p.annotate(r, *said), "items"),
+    "annotate": (lambda p, r, *said: p.annotate(r, *said), "annotations"),
     "create_run": (lambda p, r, *said: p.create_run(f"{r}-new", *said), "annotations"),
     "finish_run": (lambda p, r, *said: p.finish_run(r, *said), "annotations"),
     "complete_stage": (lambda p, r, *said: p.complete_stage(r, "x", *said), "annotations"),
     "fail_stage": (lambda p, r, *said: p.fail_stage(r, "x", *said), "annotations"),
     "suspend_stage": (lambda p, r, *said: p.suspend_stage(r, "x", *said), "annotations"),
     "resolve_interaction": (lambda p, r, *said: p.resolve_interaction(r, "x", 1, *said), "annotations"),
-    "annotate_many": (lambda p, r, *said: p.annotate_many({r: list(said)}), "batch[0].items"),
+    "annotate_many": (lambda p, r, *said: p.annotate_many({r: list(said)}), "batch[0].annotations"),
 }
 TIMES: dict[str, Call] = {
     "create_run": lambda p, r, bad: p.create_run(f"{r}-new", recorded_at=bad),
@@ -177,7 +177,7 @@ def test_a_bad_text_is_refused_by_its_field(postil: Postil, record: Any, busy: s
         if not isinstance(told, errors.InvalidInput):
             assert what in {"empty", "3,000 characters"}
         if not isinstance(told, errors.RunNotFound):
-            assert told.field in {field, where.split()[1], "items[0].stage_id"}, what
+            assert told.field in {field, where.split()[1], "annotations[0].stage_id"}, what
 
 
 @pytest.mark.parametrize("where", JSON)
@@ -295,15 +295,15 @@ def test_a_bad_actor_is_refused(postil: Postil, record: Any, busy: str, where: s
         (lambda p, r: p.annotate_many([r]), "said"),
         (lambda p, r: p.annotate_many({r: {"a": 1}}), "batch[0]"),
         (lambda p, r: p.annotate_many({5: [{"a": 1}]}), "batch[0].run_id"),
-        (lambda p, r: p.annotate(r, NewAnnotation("a", 1, attempt=2)), "items[0].attempt"),
-        (lambda p, r: p.annotate(r, NewAnnotation("a", 1, attempt=0)), "items[0].attempt"),
+        (lambda p, r: p.annotate(r, NewAnnotation("a", 1, attempt=2)), "annotations[0].attempt"),
+        (lambda p, r: p.annotate(r, NewAnnotation("a", 1, attempt=0)), "annotations[0].attempt"),
         (lambda p, r: Actor("user", NUL), "actor.id"),
         (lambda p, r: Actor("", "ada"), "actor.kind"),
         (lambda p, r: Actor("user", "ada", LONG), "actor.version"),
         (lambda p, r: Actor("user", None), "actor.id"),
         (lambda p, r: Decision(outcome=5), "decision.outcome"),
         (lambda p, r: Decision(outcome="x", confidence=float("nan")), "decision.confidence"),
-        (lambda p, r: p.annotate(r, Decision(outcome=SURROGATE)), "items[0].value"),
+        (lambda p, r: p.annotate(r, Decision(outcome=SURROGATE)), "annotations[0].value"),
         (lambda p, r: Approval(approvers=["a", 5]), "approval.approvers[1]"),
         (lambda p, r: Approval(approvers=["a"], timestamp=BAD_TIMES["naive"]), "approval.timestamp"),
         (lambda p, r: Decision(outcome="x", colour="red"), "decision.colour"),
@@ -382,7 +382,7 @@ WRITES = [
     "finish_run('default', %(run)s)",
     "cancel_run('default', %(run)s)",
     'annotate(\'default\', %(run)s, \'[{"key": "a", "value": 1}]\')',
-    "annotate_many('default', jsonb_build_array(jsonb_build_object('run_id', %(run)s::text, 'items', '[]'::jsonb)))",
+    "annotate_many('default', jsonb_build_array(jsonb_build_object('run_id', %(run)s::text, 'annotations', '[]'::jsonb)))",
     "start_stage('default', %(run)s, 's')",
     "complete_stage('default', %(run)s, 'x')",
     "fail_stage('default', %(run)s, 'x')",
@@ -452,7 +452,7 @@ def test_null_for_any_argument_of_any_function_is_fine_or_a_typed_refusal(
     """Every argument in turn is null and the others are sensible."""
     sensible = {
         "tenant": "default", "run_id": busy, "name": "n", "stage_id": "x", "tool_call_id": "x", "interaction_id": "x",
-        "prompt": "?", "items": Jsonb([{"key": "a", "value": 1}]), "batch": Jsonb([]), "histories": Jsonb([]),
+        "prompt": "?", "annotations": Jsonb([{"key": "a", "value": 1}]), "batch": Jsonb([]), "histories": Jsonb([]),
         "answer": Jsonb(1), "kind": "question", "ahead": 1,
     }  # fmt: skip
     tried = 0
@@ -479,54 +479,54 @@ def item(more: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("items", "sqlstate", "field"),
+    ("annotations", "sqlstate", "field"),
     [
-        ("null", "PS005", "items"),
-        ("{}", "PS005", "items"),
-        ('"x"', "PS005", "items"),
-        ("[null]", "PS005", "items[0]"),
-        ("[5]", "PS005", "items[0]"),
-        ("[{}]", "PS005", "items[0].key"),
-        ('[{"key": 5, "value": 1}]', "PS005", "items[0].key"),
-        ('[{"key": "", "value": 1}]', "PS005", "items[0].key"),
-        ('[{"key": "%s", "value": 1}]' % ("x" * 3000), "PS005", "items[0].key"),
-        ('[{"key": "Upper", "value": 1}]', "PS005", "items[0].key"),
-        ('[{"key": "a|b", "value": 1}]', "PS005", "items[0].key"),
-        ('[{"key": "a"}]', "PS005", "items[0].value"),
-        ('[{"key": "a", "value": 1}, {"key": "a", "value": 1, "colour": 1}]', "PS005", "items[1].colour"),
-        (item(', "a|b": 1'), "PS005", "items[0].a/b"),
-        (item(', "actor": 5'), "PS017", "items[0].actor"),
-        (item(', "actor": {"id": "x"}'), "PS017", "items[0].actor.kind"),
-        (item(', "actor": {"kind": "user", "id": 5}'), "PS017", "items[0].actor.id"),
-        (item(', "actor": {"kind": "user", "mail": "x"}'), "PS017", "items[0].actor.mail"),
-        (item(', "scope": 5'), "PS005", "items[0].scope"),
-        (item(', "attempt": 1.5'), "PS005", "items[0].attempt"),
-        (item(', "attempt": 99999999999999999999'), "PS005", "items[0].attempt"),
-        (item(', "attempt": 2'), "PS005", "items[0].attempt"),
-        (item(', "group": "x"'), "PS005", "items[0].group"),
-        (item(', "stage_id": "unheard"'), "PS009", "items[0].stage_id"),
-        (item(', "recorded_at": "yesterday"'), "PS017", "items[0].recorded_at"),
-        (item(', "recorded_at": "2020-01-01T00:00:00"'), "PS017", "items[0].recorded_at"),
-        (item(', "recorded_at": "2020-01-01T00:00:00+99"'), "PS017", "items[0].recorded_at"),
-        (item(', "recorded_at": "infinity"'), "PS017", "items[0].recorded_at"),
-        (item(', "recorded_at": "0000-01-01T00:00:00Z"'), "PS017", "items[0].recorded_at"),
-        (item(', "recorded_at": "2020-13-01T00:00:00Z"'), "PS017", "items[0].recorded_at"),
-        ('[{"key": "a", "value": 1e400}]', "PS005", "items[0].value"),
-        ('[{"key": "a", "value": [-1e2000]}]', "PS005", "items[0].value"),
-        (item(', "payload": 1e100000'), "PS005", "items[0].payload"),
-        ('[{"key": "a", "value": 1e100000}]', "PS006", "items[0].value"),
-        ('[{"key": "a", "value": "%s"}]' % ("\\u0001" * 4000), "PS006", "items[0].value"),
-        ('[{"key": "a", "value": %s}]' % ("[" * 65 + "]" * 65), "PS005", "items[0].value"),
-        ('[{"key": "a", "value": %s}]' % ("[" * 3000 + "]" * 3000), "PS005", "items[0].value"),
-        (item(', "payload": ' + '{"a":' * 65 + "1" + "}" * 65), "PS005", "items[0].payload"),
+        ("null", "PS005", "annotations"),
+        ("{}", "PS005", "annotations"),
+        ('"x"', "PS005", "annotations"),
+        ("[null]", "PS005", "annotations[0]"),
+        ("[5]", "PS005", "annotations[0]"),
+        ("[{}]", "PS005", "annotations[0].key"),
+        ('[{"key": 5, "value": 1}]', "PS005", "annotations[0].key"),
+        ('[{"key": "", "value": 1}]', "PS005", "annotations[0].key"),
+        ('[{"key": "%s", "value": 1}]' % ("x" * 3000), "PS005", "annotations[0].key"),
+        ('[{"key": "Upper", "value": 1}]', "PS005", "annotations[0].key"),
+        ('[{"key": "a|b", "value": 1}]', "PS005", "annotations[0].key"),
+        ('[{"key": "a"}]', "PS005", "annotations[0].value"),
+        ('[{"key": "a", "value": 1}, {"key": "a", "value": 1, "colour": 1}]', "PS005", "annotations[1].colour"),
+        (item(', "a|b": 1'), "PS005", "annotations[0].a/b"),
+        (item(', "actor": 5'), "PS017", "annotations[0].actor"),
+        (item(', "actor": {"id": "x"}'), "PS017", "annotations[0].actor.kind"),
+        (item(', "actor": {"kind": "user", "id": 5}'), "PS017", "annotations[0].actor.id"),
+        (item(', "actor": {"kind": "user", "mail": "x"}'), "PS017", "annotations[0].actor.mail"),
+        (item(', "scope": 5'), "PS005", "annotations[0].scope"),
+        (item(', "attempt": 1.5'), "PS005", "annotations[0].attempt"),
+        (item(', "attempt": 99999999999999999999'), "PS005", "annotations[0].attempt"),
+        (item(', "attempt": 2'), "PS005", "annotations[0].attempt"),
+        (item(', "group": "x"'), "PS005", "annotations[0].group"),
+        (item(', "stage_id": "unheard"'), "PS009", "annotations[0].stage_id"),
+        (item(', "recorded_at": "yesterday"'), "PS017", "annotations[0].recorded_at"),
+        (item(', "recorded_at": "2020-01-01T00:00:00"'), "PS017", "annotations[0].recorded_at"),
+        (item(', "recorded_at": "2020-01-01T00:00:00+99"'), "PS017", "annotations[0].recorded_at"),
+        (item(', "recorded_at": "infinity"'), "PS017", "annotations[0].recorded_at"),
+        (item(', "recorded_at": "0000-01-01T00:00:00Z"'), "PS017", "annotations[0].recorded_at"),
+        (item(', "recorded_at": "2020-13-01T00:00:00Z"'), "PS017", "annotations[0].recorded_at"),
+        ('[{"key": "a", "value": 1e400}]', "PS005", "annotations[0].value"),
+        ('[{"key": "a", "value": [-1e2000]}]', "PS005", "annotations[0].value"),
+        (item(', "payload": 1e100000'), "PS005", "annotations[0].payload"),
+        ('[{"key": "a", "value": 1e100000}]', "PS006", "annotations[0].value"),
+        ('[{"key": "a", "value": "%s"}]' % ("\\u0001" * 4000), "PS006", "annotations[0].value"),
+        ('[{"key": "a", "value": %s}]' % ("[" * 65 + "]" * 65), "PS005", "annotations[0].value"),
+        ('[{"key": "a", "value": %s}]' % ("[" * 3000 + "]" * 3000), "PS005", "annotations[0].value"),
+        (item(', "payload": ' + '{"a":' * 65 + "1" + "}" * 65), "PS005", "annotations[0].payload"),
     ],
 )  # fmt: skip
-def test_malformed_items_are_refused_by_the_database_itself(
-    write_url: str, record: Any, run: str, items: str, sqlstate: str, field: str
+def test_malformed_annotations_are_refused_by_the_database_itself(
+    write_url: str, record: Any, run: str, annotations: str, sqlstate: str, field: str
 ) -> None:
     before = record.traces()
     with psycopg.connect(write_url) as connection, pytest.raises(psycopg.Error) as refused:
-        connection.execute("select * from postil.annotate('default', %s, %s)", [run, items])
+        connection.execute("select * from postil.annotate('default', %s, %s)", [run, annotations])
     assert (refused.value.sqlstate, refused.value.diag.message_detail) == (sqlstate, field)
     assert record.traces() == before
 
@@ -557,13 +557,16 @@ def test_times_no_reader_could_spell_are_refused_by_the_database_itself(
         ("{}", "batch"),
         ("[5]", "batch[0]"),
         ("[{}]", "batch[0].run_id"),
-        ('[{"run_id": 5, "items": []}]', "batch[0].run_id"),
-        ('[{"run_id": "r"}]', "batch[0].items"),
-        ('[{"run_id": "r", "items": [], "live": "yes"}]', "batch[0].live"),
-        ('[{"run_id": "r", "items": [], "colour": 1}]', "batch[0].colour"),
-        ('[{"run_id": "r", "items": [], "stage_id": 5}]', "batch[0].stage_id"),
-        ('[{"run_id": "r", "items": [], "actor": 5}]', "batch[0].actor"),
-        ('[{"run_id": "r", "items": []}, {"run_id": "r", "items": [{}]}]', "batch[1].items[0].key"),
+        ('[{"run_id": 5, "annotations": []}]', "batch[0].run_id"),
+        ('[{"run_id": "r"}]', "batch[0].annotations"),
+        ('[{"run_id": "r", "annotations": [], "live": "yes"}]', "batch[0].live"),
+        ('[{"run_id": "r", "annotations": [], "colour": 1}]', "batch[0].colour"),
+        ('[{"run_id": "r", "annotations": [], "stage_id": 5}]', "batch[0].stage_id"),
+        ('[{"run_id": "r", "annotations": [], "actor": 5}]', "batch[0].actor"),
+        (
+            '[{"run_id": "r", "annotations": []}, {"run_id": "r", "annotations": [{}]}]',
+            "batch[1].annotations[0].key",
+        ),
     ],
 )
 def test_a_malformed_batch_is_refused_by_the_database_itself(

@@ -31,8 +31,8 @@ def test_every_refusal_has_a_sqlstate_of_its_own_and_is_found_by_it() -> None:
     states = [kind.sqlstate for kind in REFUSALS]
     assert len(set(states)) == len(states)
     for kind in REFUSALS:
-        found = errors.from_sqlstate(kind.sqlstate, "what", detail="items[0]")
-        assert (type(found), found.field, found.advice) == (kind, "items[0]", kind.default_advice)
+        found = errors.from_sqlstate(kind.sqlstate, "what", detail="annotations[0]")
+        assert (type(found), found.field, found.advice) == (kind, "annotations[0]", kind.default_advice)
     assert type(errors.from_sqlstate("PS999", "from a later version")) is errors.WriteRefused
 
 
@@ -48,7 +48,7 @@ def test_an_error_survives_pickling_and_copying(kind: type[errors.PostilError]) 
     error = kind("what happened", advice="do this")
     error.unflushed = (NewAnnotation("a", 1),)
     if isinstance(error, errors.WriteRefused):
-        error.field = "items[0]"
+        error.field = "annotations[0]"
     for again in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
         assert type(again) is kind
         assert vars(again) == vars(error)

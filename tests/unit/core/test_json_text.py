@@ -114,7 +114,7 @@ def test_the_largest_double_is_the_largest_integer() -> None:
 
 def test_the_refusal_is_of_the_kind_asked_for() -> None:
     with pytest.raises(InvalidAnnotation):
-        encode(object(), "items[0].value", InvalidAnnotation)
+        encode(object(), "annotations[0].value", InvalidAnnotation)
 
 
 @pytest.mark.parametrize("text", ["", "ü", "\U0001f600", "\n", "\uffff"])

@@ -93,7 +93,7 @@ def test_a_typed_key_is_held_to_its_type_however_it_is_said(key: str, value: Any
     for one in ({key: value}, NewAnnotation(key, value)):
         with pytest.raises(InvalidAnnotation) as refused:
             list(notes_of([{"good": 1}, one]))
-        assert str(refused.value.field).startswith("items[1].value")
+        assert str(refused.value.field).startswith("annotations[1].value")
         assert key in refused.value.what
 
 

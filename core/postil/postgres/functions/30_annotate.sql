@@ -105,31 +105,31 @@ $$;
 create or replace function postil.annotate(
     tenant text,
     run_id text,
-    items jsonb,
+    annotations jsonb,
     actor jsonb default null,
     stage_id text default null,
     recorded_at timestamptz default null,
     context jsonb default null,
     live boolean default false)
-returns table (item integer, id uuid, run_seq bigint, created boolean)
+returns setof postil.receipt
 language plpgsql as $$
 begin
-    perform postil._check_session(tenant), postil._check_annotations(items, 'items'), postil._check_actor(actor, 'actor'),
+    perform postil._check_session(tenant), postil._check_annotations(annotations, 'annotations'), postil._check_actor(actor, 'actor'),
             postil._check_time(recorded_at, 'recorded_at'), postil._check_context(context);
-    if jsonb_array_length(items) = 0 then
+    if jsonb_array_length(annotations) = 0 then
         return;
     end if;
     -- Facts about the run as a whole need nothing but the statement that stores them, which takes the run's lock itself.
     if live or stage_id is not null
-       or jsonb_path_exists(items, '$[*] ? (exists(@.idempotency_key) || exists(@.stage_id) || exists(@.attempt) || exists(@.actor))')
+       or jsonb_path_exists(annotations, '$[*] ? (exists(@.idempotency_key) || exists(@.stage_id) || exists(@.attempt) || exists(@.actor))')
     then
-        perform postil._check_items_against_run(postil._lock_run(tenant, run_id), items, stage_id, live);
-        if jsonb_path_exists(items, '$[*].idempotency_key ? (@ != null)') then
-            return query select * from postil._annotate_once(tenant, run_id, items, actor, stage_id, recorded_at, context);
+        perform postil._check_items_against_run(postil._lock_run(tenant, run_id), annotations, stage_id, live);
+        if jsonb_path_exists(annotations, '$[*].idempotency_key ? (@ != null)') then
+            return query select * from postil._annotate_once(tenant, run_id, annotations, actor, stage_id, recorded_at, context);
             return;
         end if;
     end if;
-    return query select * from postil._store_annotations(tenant, run_id, items, actor, stage_id, recorded_at, context);
+    return query select * from postil._store_annotations(tenant, run_id, annotations, actor, stage_id, recorded_at, context);
     if not found then
         perform postil._refuse_unknown_run(tenant, run_id);
     end if;
@@ -151,16 +151,16 @@ begin
           from jsonb_array_elements(items) with ordinality i(item, n)
          where i.item ?| array['actor', 'attempt', 'stage_id'] or default_stage is not null
     loop
-        perform postil._check_actor(one.item -> 'actor', format('items[%s].actor', one.n));
+        perform postil._check_actor(one.item -> 'actor', format('annotations[%s].actor', one.n));
         if one.attempt not between 1 and r.attempt then
-            perform postil._refuse('PS005', format('run %s has attempts 1 to %s', r.id, r.attempt), format('items[%s].attempt', one.n));
+            perform postil._refuse('PS005', format('run %s has attempts 1 to %s', r.id, r.attempt), format('annotations[%s].attempt', one.n));
         end if;
         if one.stage_id is not null and not exists (
             select from postil.stage s
              where s.tenant = r.tenant and s.run_id = r.id and s.attempt = one.attempt and s.id = one.stage_id)
         then
             perform postil._refuse('PS009', format('run %s has no stage %L in attempt %s', r.id, one.stage_id, one.attempt),
-                                   format('items[%s].stage_id', one.n));
+                                   format('annotations[%s].stage_id', one.n));
         end if;
     end loop;
 end
@@ -181,7 +181,7 @@ language sql stable as $$
            coalesce(i.item ->> 'scope_id', case when i.item ->> 'scope' is null then coalesce(i.item ->> 'stage_id', default_stage) end),
            coalesce(nullif(i.item -> 'actor', 'null'), nullif(default_actor, 'null')),
            i.item ->> 'key', i.item -> 'value', i.item -> 'payload', i.item ->> 'idempotency_key',
-           case when i.item ? 'recorded_at' then coalesce(postil._time(i.item -> 'recorded_at', format('items[%s].recorded_at', i.n - 1)), default_time, now())
+           case when i.item ? 'recorded_at' then coalesce(postil._time(i.item -> 'recorded_at', format('annotations[%s].recorded_at', i.n - 1)), default_time, now())
                 else coalesce(default_time, now()) end
       from jsonb_array_elements(items) with ordinality i(item, n)
 $$;
@@ -192,7 +192,7 @@ $$;
 -- an insert. The one sort that is there is load-bearing: it makes positions follow run_seq.
 create or replace function postil._store_annotations(
     p_tenant text, p_run_id text, items jsonb, default_actor jsonb, default_stage text, default_time timestamptz, context jsonb)
-returns table (item integer, id uuid, run_seq bigint, created boolean)
+returns setof postil.receipt
 language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -228,7 +228,7 @@ begin
                context ->> 'causation_id', context ->> 'traceparent', s.recorded_at, postil._annotation_data(s.*::postil.annotation)
           from stored s order by s.run_seq
     )
-    select n, id, base + n, true from input;
+    select 'annotation', id::text, base + n, true from input;
 end
 $$;
 
@@ -236,7 +236,7 @@ $$;
 -- The run's lock is held, so nobody else can be storing the same keys now.
 create or replace function postil._annotate_once(
     p_tenant text, p_run_id text, items jsonb, default_actor jsonb, default_stage text, default_time timestamptz, context jsonb)
-returns table (item integer, id uuid, run_seq bigint, created boolean)
+returns setof postil.receipt
 language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -286,17 +286,17 @@ begin
       into firsts, ids, seqs, fresh, conflicts, conflict_at
       from known k;
     if conflict_at is not null then
-        perform postil._refuse('PS004', conflicts[1], format('items[%s]', conflict_at - 1), 'Use another key if both are meant.');
+        perform postil._refuse('PS004', conflicts[1], format('annotations[%s]', conflict_at - 1), 'Use another key if both are meant.');
     end if;
     return query
         with stored as materialized (
-            select fresh[s.item] as n, s.id, s.run_seq
+            select fresh[s.n] as n, s.id, s.run_seq
               from postil._store_annotations(
                   p_tenant, p_run_id, (select jsonb_agg(items -> (n - 1) order by n) from unnest(fresh) n),
-                  default_actor, default_stage, default_time, context) s
+                  default_actor, default_stage, default_time, context) with ordinality s(kind, id, run_seq, created, n)
              where fresh is not null
         )
-        select k.n::integer, coalesce(k.id, s.id), coalesce(k.run_seq, s.run_seq), k.id is null and k.first = k.n
+        select 'annotation', coalesce(k.id::text, s.id), coalesce(k.run_seq, s.run_seq), k.id is null and k.first = k.n
           from unnest(firsts, ids, seqs) with ordinality k(first, id, run_seq, n)
           left join stored s on s.n = k.first
          order by k.n;
@@ -307,18 +307,18 @@ $$;
 create or replace function postil._fault_in_entry(entry jsonb)
 returns text language sql immutable as $$
     select case
-        when jsonb_typeof(entry) <> 'object' then 'PS017||an entry of a batch is an object {run_id, items, …}'
+        when jsonb_typeof(entry) <> 'object' then 'PS017||an entry of a batch is an object {run_id, annotations, …}'
         when jsonb_typeof(entry -> 'run_id') is distinct from 'string' then 'PS017|run_id|an entry needs the id of its run'
         when postil._bad_text(entry -> 'stage_id') then 'PS017|stage_id|stage_id must be a text of 1 to 200 characters'
         when jsonb_typeof(entry -> 'live') not in ('boolean', 'null') then 'PS017|live|live must be true or false'
-        when entry - '{run_id,items,actor,stage_id,live,recorded_at}'::text[] <> '{}'
-            then postil._other_field('PS017', entry, '{run_id,items,actor,stage_id,live,recorded_at}', 'a batch entry')
+        when entry - '{run_id,annotations,actor,stage_id,live,recorded_at}'::text[] <> '{}'
+            then postil._other_field('PS017', entry, '{run_id,annotations,actor,stage_id,live,recorded_at}', 'a batch entry')
     end
 $$;
 
 -- Annotations on many runs, all or nothing. Runs are locked in id order, so that two batches cannot deadlock.
 create or replace function postil.annotate_many(tenant text, batch jsonb, context jsonb default null)
-returns table (entry integer, item integer, id uuid, run_seq bigint, created boolean)
+returns table (run_id text, kind text, id text, run_seq bigint, created boolean)
 language plpgsql as $$
 declare
     one record;
@@ -326,7 +326,7 @@ begin
     perform postil._check_session(tenant);
     perform postil._check_context(context);
     if jsonb_typeof(batch) is distinct from 'array' then
-        perform postil._refuse('PS017', 'batch must be an array of {run_id, items, …}', 'batch');
+        perform postil._refuse('PS017', 'batch must be an array of {run_id, annotations, …}', 'batch');
     end if;
     for one in
         select format('batch[%s]', b.n - 1) as place, b.doc, postil._fault_in_entry(b.doc) as fault
@@ -335,7 +335,7 @@ begin
         if one.fault is not null then
             perform postil._refuse_fault(one.fault, one.place, one.place || ': ');
         end if;
-        perform postil._check_annotations(one.doc -> 'items', one.place || '.items');
+        perform postil._check_annotations(one.doc -> 'annotations', one.place || '.annotations');
         perform postil._check_actor(one.doc -> 'actor', one.place || '.actor');
     end loop;
     for one in
@@ -343,8 +343,8 @@ begin
          order by b.doc ->> 'run_id' collate "C", b.n
     loop
         return query
-            select one.n::integer, a.item, a.id, a.run_seq, a.created
-              from postil.annotate(tenant, one.doc ->> 'run_id', one.doc -> 'items', one.doc -> 'actor', one.doc ->> 'stage_id',
+            select one.doc ->> 'run_id', a.kind, a.id, a.run_seq, a.created
+              from postil.annotate(tenant, one.doc ->> 'run_id', one.doc -> 'annotations', one.doc -> 'actor', one.doc ->> 'stage_id',
                                    postil._time(one.doc -> 'recorded_at', format('batch[%s].recorded_at', one.n - 1)), context,
                                    coalesce((one.doc ->> 'live')::boolean, false)) a;
     end loop;

@@ -1,6 +1,5 @@
 -- A run's life: created, started, finished or cancelled.
 
--- The answer of a function that records something besides annotations: its own event has item = null.
 create or replace function postil.create_run(
     tenant text,
     run_id text,
@@ -15,7 +14,7 @@ create or replace function postil.create_run(
     replay_of text default null,
     recorded_at timestamptz default null,
     context jsonb default null)
-returns table (item integer, id uuid, run_seq bigint, created boolean)
+returns setof postil.receipt
 language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -74,11 +73,11 @@ begin
         then
             perform postil._refuse('PS011', format('run %s exists with another name, input, parent or trigger', r.id), 'run_id');
         end if;
-        return query select null::integer, null::uuid, 1::bigint, false;
+        return query select 'run', r.id, 1::bigint, false;
         return;
     end if;
 
-    return query select null::integer, null::uuid,
+    return query select 'run', r.id,
         postil._append(r, 'run:created', 'runs/' || r.id, r.recorded_at, postil._run_data(r, true), create_run.context), true;
     return query select * from postil.annotate(r.tenant, r.id, create_run.annotations, create_run.actor, null, create_run.recorded_at, create_run.context);
 end
@@ -115,7 +114,7 @@ end
 $$;
 
 create or replace function postil.start_run(tenant text, run_id text, recorded_at timestamptz default null, context jsonb default null)
-returns table (item integer, id uuid, run_seq bigint, created boolean)
+returns setof postil.receipt
 language plpgsql as $$
 declare
     r postil.run := postil._lock_run(tenant, run_id);
@@ -125,9 +124,9 @@ begin
     perform postil._refuse_ended(r);
     if r.status = 'pending' then
         r := postil._set_run_status(r, 'running', 'run:started', at, context);
-        return query select null::integer, null::uuid, postil._head(r), true;
+        return query select 'run', r.id, postil._head(r), true;
     else
-        return query select null::integer, null::uuid, r.head, false;
+        return query select 'run', r.id, r.head, false;
     end if;
 end
 $$;
@@ -176,12 +175,13 @@ create or replace function postil.finish_run(
     annotations jsonb default '[]',
     recorded_at timestamptz default null,
     context jsonb default null)
-returns table (item integer, id uuid, run_seq bigint, created boolean)
+returns setof postil.receipt
 language plpgsql as $$
 #variable_conflict use_column
 declare
     r postil.run;
     at timestamptz := coalesce(postil._check_time(finish_run.recorded_at, 'recorded_at'), now());
+    written postil.receipt[];
 begin
     if finish_run.status is null or finish_run.status not in ('completed', 'failed') then
         perform postil._refuse('PS017', format('a run finishes completed or failed, not %L', finish_run.status), 'status');
@@ -194,14 +194,16 @@ begin
     r := postil._lock_run(finish_run.tenant, finish_run.run_id);
     if r.status = finish_run.status and r.result is not distinct from finish_run.result and r.error is not distinct from finish_run.error
        and jsonb_array_length(finish_run.annotations) = 0 then
-        return query select null::integer, null::uuid, r.head, false;
+        return query select 'run', r.id, r.head, false;
         return;
     end if;
     perform postil._refuse_ended(r);
-    return query select * from postil.annotate(r.tenant, r.id, finish_run.annotations, finish_run.actor, null, finish_run.recorded_at, finish_run.context);
+    written := array(select a from postil.annotate(
+        r.tenant, r.id, finish_run.annotations, finish_run.actor, null, finish_run.recorded_at, finish_run.context) a);
     update postil.run x set result = finish_run.result, error = finish_run.error
      where x.tenant = r.tenant and x.id = r.id returning * into r;
-    return query select null::integer, null::uuid, postil._end_run(r, finish_run.status, at, finish_run.actor, finish_run.context), true;
+    return query select 'run', r.id, postil._end_run(r, finish_run.status, at, finish_run.actor, finish_run.context), true;
+    return query select * from unnest(written);
 end
 $$;
 
@@ -212,12 +214,13 @@ create or replace function postil.cancel_run(
     actor jsonb default null,
     recorded_at timestamptz default null,
     context jsonb default null)
-returns table (item integer, id uuid, run_seq bigint, created boolean)
+returns setof postil.receipt
 language plpgsql as $$
 #variable_conflict use_column
 declare
     r postil.run;
     at timestamptz := coalesce(postil._check_time(cancel_run.recorded_at, 'recorded_at'), now());
+    written postil.receipt[];
 begin
     perform postil._check_actor(cancel_run.actor, 'actor');
     perform postil._check_context(cancel_run.context);
@@ -226,14 +229,16 @@ begin
     end if;
     r := postil._lock_run(cancel_run.tenant, cancel_run.run_id);
     if r.status = 'cancelled' then
-        return query select null::integer, null::uuid, r.head, false;
+        return query select 'run', r.id, r.head, false;
         return;
     end if;
     perform postil._refuse_ended(r);
     if cancel_run.reason is not null then
-        return query select * from postil.annotate(r.tenant, r.id, jsonb_build_array(jsonb_build_object('key', 'cancellation.reason', 'value', cancel_run.reason)),
-            cancel_run.actor, null, cancel_run.recorded_at, cancel_run.context);
+        written := array(select a from postil.annotate(
+            r.tenant, r.id, jsonb_build_array(jsonb_build_object('key', 'cancellation.reason', 'value', cancel_run.reason)),
+            cancel_run.actor, null, cancel_run.recorded_at, cancel_run.context) a);
     end if;
-    return query select null::integer, null::uuid, postil._end_run(r, 'cancelled', at, cancel_run.actor, cancel_run.context), true;
+    return query select 'run', r.id, postil._end_run(r, 'cancelled', at, cancel_run.actor, cancel_run.context), true;
+    return query select * from unnest(written);
 end
 $$;

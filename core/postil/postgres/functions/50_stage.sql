@@ -8,7 +8,7 @@ create or replace function postil.start_stage(
     actor jsonb default null,
     recorded_at timestamptz default null,
     context jsonb default null)
-returns table (item integer, id uuid, run_seq bigint, created boolean)
+returns setof postil.receipt
 language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -34,10 +34,10 @@ begin
             perform postil._refuse('PS010', format('run %s already has a stage %L (%s, %s) in attempt %s', r.id, s.id, s.name, s.status, r.attempt),
                                    'stage_id', 'Give a repeated step a stage id of its own.');
         end if;
-        return query select null::integer, null::uuid, postil._head(r), false;
+        return query select 'stage', s.id, postil._head(r), false;
         return;
     end if;
-    return query select null::integer, null::uuid,
+    return query select 'stage', s.id,
         postil._append(r, 'stage:started', 'stages/' || s.id, s.started_at, postil._stage_data(s), start_stage.context), true;
 end
 $$;
@@ -73,7 +73,7 @@ $$;
 create or replace function postil._change_stage(
     p_tenant text, p_run_id text, p_stage_id text, to_status text, type text,
     annotations jsonb, p_result jsonb, p_error jsonb, default_actor jsonb, p_recorded_at timestamptz, context jsonb)
-returns table (item integer, id uuid, run_seq bigint, created boolean)
+returns setof postil.receipt
 language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -81,6 +81,7 @@ declare
     r postil.run;
     s postil.stage;
     at timestamptz := coalesce(postil._check_time(p_recorded_at, 'recorded_at'), now());
+    written postil.receipt[];
 begin
     perform postil._check_annotations(annotations, 'annotations');
     perform postil._check_json(p_result, 'result');
@@ -92,7 +93,7 @@ begin
     s := found_rows.s;
     if s.status = to_status and s.result is not distinct from p_result and s.error is not distinct from p_error
        and jsonb_array_length(annotations) = 0 then
-        return query select null::integer, null::uuid, r.head, false;  -- a retry of what is done
+        return query select 'stage', s.id, r.head, false;  -- a retry of what is done
         return;
     end if;
     perform postil._refuse_ended(r);
@@ -102,21 +103,21 @@ begin
     if to_status = 'failed' then
         annotations := annotations || postil._failure_notes(p_error);
     end if;
-    return query select * from postil.annotate(r.tenant, r.id, annotations, default_actor, s.id, p_recorded_at, context);
+    written := array(select a from postil.annotate(r.tenant, r.id, annotations, default_actor, s.id, p_recorded_at, context) a);
     update postil.stage x
        set status = to_status, result = coalesce(p_result, x.result), error = p_error,
            ended_at = case when to_status in ('completed', 'failed') then at end
      where x.tenant = s.tenant and x.run_id = s.run_id and x.attempt = s.attempt and x.id = s.id
     returning * into s;
-    return query select null::integer, null::uuid,
-        postil._append(r, type, 'stages/' || s.id, at, postil._stage_data(s), context), true;
+    return query select 'stage', s.id, postil._append(r, type, 'stages/' || s.id, at, postil._stage_data(s), context), true;
+    return query select * from unnest(written);
 end
 $$;
 
 create or replace function postil.complete_stage(
     tenant text, run_id text, stage_id text, annotations jsonb default '[]', result jsonb default null,
     actor jsonb default null, recorded_at timestamptz default null, context jsonb default null)
-returns table (item integer, id uuid, run_seq bigint, created boolean)
+returns setof postil.receipt
 language sql as $$
     select * from postil._change_stage(complete_stage.tenant, complete_stage.run_id, complete_stage.stage_id, 'completed', 'stage:completed',
         complete_stage.annotations, complete_stage.result, null, complete_stage.actor, complete_stage.recorded_at, complete_stage.context)
@@ -126,7 +127,7 @@ $$;
 create or replace function postil.fail_stage(
     tenant text, run_id text, stage_id text, error jsonb default null, annotations jsonb default '[]',
     actor jsonb default null, recorded_at timestamptz default null, context jsonb default null)
-returns table (item integer, id uuid, run_seq bigint, created boolean)
+returns setof postil.receipt
 language sql as $$
     select * from postil._change_stage(fail_stage.tenant, fail_stage.run_id, fail_stage.stage_id, 'failed', 'stage:failed',
         fail_stage.annotations, null, fail_stage.error, fail_stage.actor, fail_stage.recorded_at, fail_stage.context)
@@ -135,7 +136,7 @@ $$;
 create or replace function postil.suspend_stage(
     tenant text, run_id text, stage_id text, annotations jsonb default '[]',
     actor jsonb default null, recorded_at timestamptz default null, context jsonb default null)
-returns table (item integer, id uuid, run_seq bigint, created boolean)
+returns setof postil.receipt
 language sql as $$
     select * from postil._change_stage(suspend_stage.tenant, suspend_stage.run_id, suspend_stage.stage_id, 'suspended', 'stage:suspended',
         suspend_stage.annotations, null, null, suspend_stage.actor, suspend_stage.recorded_at, suspend_stage.context)
@@ -144,7 +145,7 @@ $$;
 create or replace function postil.resume_stage(
     tenant text, run_id text, stage_id text, annotations jsonb default '[]',
     actor jsonb default null, recorded_at timestamptz default null, context jsonb default null)
-returns table (item integer, id uuid, run_seq bigint, created boolean)
+returns setof postil.receipt
 language sql as $$
     select * from postil._change_stage(resume_stage.tenant, resume_stage.run_id, resume_stage.stage_id, 'running', 'stage:resumed',
         resume_stage.annotations, null, null, resume_stage.actor, resume_stage.recorded_at, resume_stage.context)

@@ -3,7 +3,7 @@
 create or replace function postil.start_tool_call(
     tenant text, run_id text, name text, tool_call_id text default null, kind text default 'tool', arguments jsonb default null,
     stage_id text default null, actor jsonb default null, recorded_at timestamptz default null, context jsonb default null)
-returns table (id text, run_seq bigint, created boolean)
+returns setof postil.receipt
 language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -27,10 +27,10 @@ begin
         if (t.name, t.kind, t.arguments) is distinct from (start_tool_call.name, start_tool_call.kind, start_tool_call.arguments) then
             perform postil._refuse('PS016', format('run %s has another tool call %L (%s)', r.id, cid, t.name), 'tool_call_id');
         end if;
-        return query select cid, postil._head(r), false;
+        return query select 'tool_call', cid, postil._head(r), false;
         return;
     end if;
-    return query select cid,
+    return query select 'tool_call', cid,
         postil._append(r, 'tool_call:started', 'tool-calls/' || t.id, t.started_at, postil._tool_call_data(t), start_tool_call.context), true;
 end
 $$;
@@ -73,7 +73,7 @@ $$;
 create or replace function postil.finish_tool_call(
     tenant text, run_id text, tool_call_id text, status text default 'completed', result jsonb default null, error jsonb default null,
     duration_ms double precision default null, recorded_at timestamptz default null, context jsonb default null)
-returns table (id text, run_seq bigint, created boolean)
+returns setof postil.receipt
 language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -96,7 +96,7 @@ begin
         if (t.status, t.result, t.error) is distinct from (finish_tool_call.status, finish_tool_call.result, finish_tool_call.error) then
             perform postil._refuse('PS016', format('tool call %L of run %s is %s already', t.id, r.id, t.status), 'tool_call_id');
         end if;
-        return query select t.id, r.head, false;
+        return query select 'tool_call', t.id, r.head, false;
         return;
     end if;
     update postil.tool_call x
@@ -104,7 +104,7 @@ begin
            duration_ms = coalesce(finish_tool_call.duration_ms, greatest(0, extract(epoch from at - x.started_at) * 1000))
      where x.tenant = r.tenant and x.run_id = r.id and x.id = t.id
     returning * into t;
-    return query select t.id,
+    return query select 'tool_call', t.id,
         postil._append(r, 'tool_call:' || t.status, 'tool-calls/' || t.id, at, postil._tool_call_data(t), finish_tool_call.context), true;
 end
 $$;
@@ -114,7 +114,7 @@ create or replace function postil.record_tool_call(
     tenant text, run_id text, name text, tool_call_id text default null, kind text default 'tool', status text default 'completed',
     arguments jsonb default null, result jsonb default null, error jsonb default null, duration_ms double precision default null,
     stage_id text default null, actor jsonb default null, recorded_at timestamptz default null, context jsonb default null)
-returns table (id text, run_seq bigint, created boolean)
+returns setof postil.receipt
 language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -149,10 +149,10 @@ begin
         then
             perform postil._refuse('PS016', format('run %s has another tool call %L (%s, %s)', r.id, cid, t.name, t.status), 'tool_call_id');
         end if;
-        return query select cid, postil._head(r), false;
+        return query select 'tool_call', cid, postil._head(r), false;
         return;
     end if;
-    return query select cid,
+    return query select 'tool_call', cid,
         postil._append(r, 'tool_call:' || t.status, 'tool-calls/' || t.id, at, postil._tool_call_data(t), record_tool_call.context), true;
 end
 $$;

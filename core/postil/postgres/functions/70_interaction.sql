@@ -3,7 +3,7 @@
 create or replace function postil.ask(
     tenant text, run_id text, prompt text, interaction_id text default null, kind text default 'approval', assignee text default null,
     stage_id text default null, recorded_at timestamptz default null, context jsonb default null)
-returns table (id text, run_seq bigint, created boolean)
+returns setof postil.receipt
 language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -32,14 +32,14 @@ begin
             perform postil._refuse('PS014', format('run %s has another interaction %L', r.id, iid), 'interaction_id',
                                    'Give the new question an id of its own.');
         end if;
-        return query select iid, postil._head(r), false;
+        return query select 'interaction', iid, postil._head(r), false;
         return;
     end if;
     seq := postil._append(r, 'interaction:created', 'interactions/' || i.id, i.asked_at, postil._interaction_data(i), ask.context);
     if r.status = 'running' then
         r := postil._set_run_status(r, 'waiting_for_interaction', 'run:suspended', i.asked_at, ask.context);
     end if;
-    return query select iid, seq, true;
+    return query select 'interaction', iid, seq, true;
 end
 $$;
 
@@ -48,7 +48,7 @@ $$;
 create or replace function postil.resolve_interaction(
     tenant text, run_id text, interaction_id text, answer jsonb, actor jsonb default null, annotations jsonb default '[]',
     recorded_at timestamptz default null, context jsonb default null)
-returns table (id text, run_seq bigint, created boolean)
+returns setof postil.receipt
 language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -56,6 +56,7 @@ declare
     i postil.interaction;
     at timestamptz := coalesce(postil._check_time(resolve_interaction.recorded_at, 'recorded_at'), now());
     notes jsonb := resolve_interaction.annotations;
+    written postil.receipt[];
     seq bigint;
 begin
     perform postil._check_actor(resolve_interaction.actor, 'actor');
@@ -72,7 +73,7 @@ begin
            postil._actor(resolve_interaction.actor ->> 'kind', resolve_interaction.actor ->> 'id', resolve_interaction.actor ->> 'version')
        and jsonb_array_length(notes) = 0
     then
-        return query select i.id, r.head, false;  -- a retry of the answer that stands
+        return query select 'interaction', i.id, r.head, false;  -- a retry of the answer that stands
         return;
     elsif i.status <> 'pending' then
         perform postil._refuse('PS014', format('interaction %L of run %s is %s already%s', i.id, r.id, i.status,
@@ -95,17 +96,19 @@ begin
                               then note || jsonb_build_object('scope', 'interaction', 'scope_id', i.id) else note end order by n)
           into notes from jsonb_array_elements(notes) with ordinality x(note, n);
     end if;
-    perform postil.annotate(r.tenant, r.id, notes, resolve_interaction.actor, i.stage_id, at, resolve_interaction.context);
+    written := array(select a from postil.annotate(
+        r.tenant, r.id, notes, resolve_interaction.actor, i.stage_id, at, resolve_interaction.context) a);
     i := postil._end_interaction(r, i, 'resolved', resolve_interaction.answer, resolve_interaction.actor, at);
     seq := postil._append(r, 'interaction:resolved', 'interactions/' || i.id, at, postil._interaction_data(i), resolve_interaction.context);
     perform postil._resume_if_answered(r, at, resolve_interaction.context);
-    return query select i.id, seq, true;
+    return query select 'interaction', i.id, seq, true;
+    return query select * from unnest(written);
 end
 $$;
 
 create or replace function postil.cancel_interaction(
     tenant text, run_id text, interaction_id text, actor jsonb default null, recorded_at timestamptz default null, context jsonb default null)
-returns table (id text, run_seq bigint, created boolean)
+returns setof postil.receipt
 language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -119,7 +122,7 @@ begin
     r := postil._lock_run(cancel_interaction.tenant, cancel_interaction.run_id);
     i := postil._find_interaction(r, cancel_interaction.interaction_id);
     if i.status = 'cancelled' then
-        return query select i.id, r.head, false;
+        return query select 'interaction', i.id, r.head, false;
         return;
     elsif i.status = 'resolved' then
         perform postil._refuse('PS014', format('interaction %L of run %s is resolved already', i.id, r.id), 'interaction_id');
@@ -127,7 +130,7 @@ begin
     i := postil._end_interaction(r, i, 'cancelled', null, cancel_interaction.actor, at);
     seq := postil._append(r, 'interaction:cancelled', 'interactions/' || i.id, at, postil._interaction_data(i), cancel_interaction.context);
     perform postil._resume_if_answered(r, at, cancel_interaction.context);
-    return query select i.id, seq, true;
+    return query select 'interaction', i.id, seq, true;
 end
 $$;
 

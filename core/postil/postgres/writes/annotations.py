@@ -42,7 +42,7 @@ def annotate(
     `IdempotencyConflict`, `StageNotFound`.
     """
     arguments: Arguments = {
-        "items": items_parameter(said, "items", idempotency_key),
+        "annotations": items_parameter(said, "annotations", idempotency_key),
         "actor": actor_parameter(actor),
         "stage_id": optional_text_parameter(stage_id, "stage_id"),
         "live": ("boolean", live or None),
@@ -70,11 +70,13 @@ def annotate_many(
     for n, run_id in enumerate(runs):
         place = f"batch[{n}]"
         notes = notes_of(
-            checked(said[run_id], (list, tuple), place), f"{place}.items", idempotency_key=idempotency_key
+            checked(said[run_id], (list, tuple), place),
+            f"{place}.annotations",
+            idempotency_key=idempotency_key,
         )
         entry = {
             "run_id": checked(run_id, str, f"{place}.run_id"),
-            "items": [note.as_item(f"{place}.items[{i}]") for i, note in enumerate(notes)],
+            "annotations": [note.as_item(f"{place}.annotations[{i}]") for i, note in enumerate(notes)],
             "actor": None if actor is None else checked(actor, Actor, "actor").as_json(),
             "live": live,
             "recorded_at": None if recorded_at is None else rfc3339(recorded_at, "recorded_at"),
@@ -85,8 +87,8 @@ def annotate_many(
 
     def read(rows: Sequence[Row]) -> dict[str, list[Receipt]]:
         found: dict[str, list[Receipt]] = {run_id: [] for run_id in runs}
-        for entry, *recorded in rows:
-            found[runs[entry - 1]] += read_recorded([recorded])
+        for run_id, *receipt in rows:
+            found[run_id] += read_recorded([receipt])
         return found
 
     return Call(sql, parameters, read)

@@ -98,20 +98,17 @@ def recorded_at_parameter(recorded_at: datetime | None) -> Arguments:
 
 
 def read_recorded(rows: Sequence[Row]) -> list[Receipt]:
-    """Read the answer of `postil.annotate`."""
-    return [Receipt(str(id_), run_seq, created) for _, id_, run_seq, created in rows]
+    """Read the rows of `postil.annotate`: the receipt of each annotation, in the order given."""
+    return [Receipt(id_, run_seq, created) for _kind, id_, run_seq, created in rows]
 
 
 def read_change(rows: Sequence[Row]) -> RunReceipt:
-    """Read the answer of a function that changes a run or stage: its own event has no item."""
-    notes = tuple(
-        Receipt(str(id_), run_seq, created) for item, id_, run_seq, created in rows if item is not None
-    )
-    run_seq, created = next((row[2], row[3]) for row in rows if row[0] is None)
-    return RunReceipt(run_seq, created, notes)
+    """Read the rows of a function that changes a run or stage: first its receipt, then those of the annotations."""
+    (_kind, _id, run_seq, created), *annotations = rows
+    return RunReceipt(run_seq, created, tuple(read_recorded(annotations)))
 
 
 def read_part(rows: Sequence[Row]) -> Receipt:
-    """Read the answer of a function about one tool call or interaction."""
-    ((id_, run_seq, created),) = rows
+    """Read the first row of a function about a tool call or interaction; receipts of annotations may follow it."""
+    (_kind, id_, run_seq, created), *_annotations = rows
     return Receipt(id_, run_seq, created)

@@ -13,6 +13,7 @@ def upgrade() -> None:
     install_tables(
         op.get_bind(),
         "00_identity.sql",
+        "05_receipt.sql",
         "10_run.sql",
         "20_annotation.sql",
         "30_event.sql",
