@@ -52,8 +52,10 @@ bench: setup ## Measure this machine, each figure with its physical limit
 	$(BIN)/postil bench latency
 	$(BIN)/python tests/benchmarks/warm_start.py
 
-docs: setup ## Write the reference pages from the code
+docs: setup ## Write what is generated from the code: the reference pages and the page's TypeScript types
 	$(BIN)/python docs/reference/generate.py
+	$(BIN)/python -m postil_consumers.dashboard.openapi --typescript \
+	    > consumers/postil_consumers/dashboard/web/src/api/schema.d.ts
 
 lock: ## Pin the packages anew: versions and hashes, no addresses
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \

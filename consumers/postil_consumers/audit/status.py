@@ -10,15 +10,41 @@ import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import (
+    Any,
+    Literal,
+    NotRequired,  # pydantic needs this TypedDict before Python 3.12
+    cast,
+)
+
+from typing_extensions import TypedDict
 
 from postil_consumers.audit.log.recovery import MANIFEST
 
 _TAIL = 64 * 1024
 """Bytes read from a manifest's end: a few hundred entries."""
+_STATES: dict[str, Literal["ok", "waiting"]] = {"green": "ok", "yellow": "waiting"}
 
 
-def audit_log(directory: Path) -> dict[str, Any]:
+class _Figures(TypedDict):
+    leaves: int
+    segments: int
+    bytes: int
+    committed_at: datetime | None
+
+
+class AuditLogState(TypedDict):
+    """The state of an audit log's writer, and the log's figures; only an unreadable directory has none."""
+
+    state: Literal["ok", "waiting", "behind", "stopped", "empty", "down"]
+    reason: str | None
+    leaves: NotRequired[int]
+    segments: NotRequired[int]
+    bytes: NotRequired[int]
+    committed_at: NotRequired[datetime | None]
+
+
+def audit_log(directory: Path) -> AuditLogState:
     """The state of the audit log in `directory`: ``ok``, ``empty``, ``stopped`` or ``down``, and its figures."""
     try:
         manifests = sorted(directory.glob(f"*/{MANIFEST}"))
@@ -28,7 +54,7 @@ def audit_log(directory: Path) -> dict[str, Any]:
     return {**_writer(directory / "health.json", begun=bool(manifests)), **figures}
 
 
-def _figures(manifests: list[Path]) -> dict[str, Any]:
+def _figures(manifests: list[Path]) -> _Figures:
     records = [_size(_tail(manifest)) for manifest in manifests]
     changed = [manifest.stat().st_mtime for manifest in manifests]
     segments = [file.stat().st_size for m in manifests for file in m.parent.glob("0*.ndjson")]
@@ -40,7 +66,7 @@ def _figures(manifests: list[Path]) -> dict[str, Any]:
     }
 
 
-def _writer(health: Path, *, begun: bool) -> dict[str, Any]:
+def _writer(health: Path, *, begun: bool) -> AuditLogState:
     """Whether the process that writes the log is there and well, from the file it keeps about itself."""
     try:
         said: Any = json.loads(health.read_text("utf-8"))
@@ -50,7 +76,7 @@ def _writer(health: Path, *, begun: bool) -> dict[str, Any]:
         return {"state": "stopped" if begun else "empty", "reason": reason}
     if not _lives(pid):
         return {"state": "stopped", "reason": "its writer has ended; start `postil consume audit`"}
-    return {"state": {"green": "ok", "yellow": "waiting"}.get(state, "down"), "reason": reason or None}
+    return {"state": _STATES.get(state, "down"), "reason": reason or None}
 
 
 def _lives(pid: int) -> bool:

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from postil.http.responses import Answer
+from postil.http.models import ErrorBody
+from postil.http.responses import LosslessJsonResponse
 
 _CSP = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self';"
@@ -58,7 +59,7 @@ class Guard:
         refused = self._refusal(scope["method"], Headers(scope=scope))
         await (refused or self._app)(scope, receive, send_guarded)
 
-    def _refusal(self, method: str, headers: Headers) -> Answer | None:
+    def _refusal(self, method: str, headers: Headers) -> LosslessJsonResponse | None:
         host = headers.get("host", "")
         if not self._is_known(host):
             return _refused(
@@ -95,5 +96,5 @@ class Guard:
         return True
 
 
-def _refused(status: int, what: str, advice: str) -> Answer:
-    return Answer({"error": "Refused", "what": what, "advice": advice, "field": None}, status_code=status)
+def _refused(status: int, what: str, advice: str) -> LosslessJsonResponse:
+    return LosslessJsonResponse(ErrorBody("Refused", what, advice, None), status_code=status)

@@ -8,14 +8,17 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 from starlette.responses import Response
 
-from postil.http.responses import Answer
+from postil.http.responses import LosslessJsonResponse, errors
 from postil.http.run_ids import from_segment
 from postil.http.runs import Db, RunId, Tenant
 from postil.model.actors import Actor
 from postil.model.json_text import Json, check_text
+from postil.model.receipts import Receipt
 from postil.postgres.writes import resolve_interaction
 
-router = APIRouter(prefix="/api", default_response_class=Answer)
+router = APIRouter(
+    prefix="/api", default_response_class=LosslessJsonResponse, responses=errors(403, 421, 422, 500, 503)
+)
 
 
 class Resolution(BaseModel):
@@ -46,7 +49,11 @@ def of_interaction(interaction: str) -> str:
     return from_segment(interaction, "interaction")
 
 
-@router.post("/runs/{segment}/interactions/{interaction}/resolve")
+@router.post(
+    "/runs/{segment}/interactions/{interaction}/resolve",
+    response_model=Receipt,
+    responses=errors(404, 409, 413, 415),
+)
 async def resolve(
     db: Db,
     tenant: Tenant,
@@ -56,7 +63,7 @@ async def resolve(
 ) -> Response:
     """Answer a question; the first answer stands, a second one is a 409."""
     who = Actor("user", check_text(said.who, "who"))
-    done = await db.perform(
+    receipt = await db.perform(
         resolve_interaction(tenant, run_id, interaction_id, cast("Json", said.recorded()), actor=who)
     )
-    return Answer({"id": done.id, "run_seq": done.run_seq, "created": done.created})
+    return LosslessJsonResponse(receipt)

@@ -10,7 +10,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from postil.http import peer
-from postil.http.responses import Answer
+from postil.http.models import ErrorBody
+from postil.http.responses import LosslessJsonResponse
 
 
 class OwnPeersOnly(H11Protocol):
@@ -27,13 +28,11 @@ class OwnPeersOnly(H11Protocol):
 
 async def _forbidden(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] == "http":
-        answer: ASGIApp = Answer(
-            {
-                "error": "Refused",
-                "what": f"This page belongs to another user of this machine (uid {os.geteuid()}).",
-                "advice": "Run it as that user, or let everybody in with `postil serve --any-local-user`.",
-                "field": None,
-            },
-            status_code=403,
+        body = ErrorBody(
+            "Refused",
+            f"This page belongs to another user of this machine (uid {os.geteuid()}).",
+            "Run it as that user, or let everybody in with `postil serve --any-local-user`.",
+            None,
         )
-        await answer(scope, receive, send)
+        response: ASGIApp = LosslessJsonResponse(body, status_code=403)
+        await response(scope, receive, send)

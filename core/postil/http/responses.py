@@ -1,14 +1,15 @@
-"""How the API answers: JSON that keeps every stored value as it is, and errors that say what to do."""
+"""Responses: JSON that keeps every stored value as it is, and errors with advice."""
 
 from __future__ import annotations
 
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import orjson
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from postil.errors import (
     IdempotencyConflict,
@@ -23,6 +24,7 @@ from postil.errors import (
     SchemaOutdated,
     Unavailable,
 )
+from postil.http.models import ErrorBody
 from postil.model.queries import InvalidQuery
 from postil.model.records import JsonText
 
@@ -41,10 +43,26 @@ _STATUS: dict[type[PostilError], int] = {
 }
 
 
-class Answer(Response):
-    """JSON. Stored values pass through as text, so that no number is rounded and no key reordered."""
+_MEANING = {
+    403: "The request comes from another site's page, or from another user of this machine",
+    404: "The run, or the part of it, does not exist",
+    409: "The interaction or its run has ended already",
+    413: "The body is too large, or its length is not given",
+    415: "The body is not JSON",
+    421: "The server does not serve this host name",
+    422: "A parameter or a field is malformed; `field` names it",
+    500: "Any other error, such as a database of a later version",
+    503: "The database is unavailable now, or its schema is outdated",
+}
 
-    media_type = "application/json"
+
+def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return what the OpenAPI document states of a route's errors, by status."""
+    return {status: {"model": ErrorBody, "description": _MEANING[status]} for status in statuses}
+
+
+class LosslessJsonResponse(JSONResponse):
+    """JSON. Stored values pass through as text, so that no number is rounded and no key reordered."""
 
     def render(self, content: Any) -> bytes:
         """Serialise dataclasses, times and stored JSON."""
@@ -56,26 +74,37 @@ class Answer(Response):
 def _stored(value: Any) -> Any:
     if isinstance(value, JsonText):
         return orjson.Fragment(value.text)
-    if hasattr(value, "__dataclass_fields__"):
-        return {name.rstrip("_"): getattr(value, name) for name in value.__dataclass_fields__}
+    if is_dataclass(value):
+        # The key of `try_` is `try`.
+        return {field.name.rstrip("_"): getattr(value, field.name) for field in fields(value)}
     raise TypeError(f"{type(value).__name__} has no form in JSON")
 
 
-def refusal(error: PostilError) -> Answer:
+def refusal(error: PostilError) -> LosslessJsonResponse:
     """An error as an answer: the status, what happened, what to do, and the field where one is at fault."""
     kinds = (kind for kind in type(error).__mro__ if kind in _STATUS)
     status = _STATUS.get(next(kinds, PostilError), 500)
-    body = {
-        "error": type(error).__name__,
-        "what": error.what,
-        "advice": error.advice,
-        "field": getattr(error, "field", None),
-    }
-    return Answer(body, status_code=status, headers={"retry-after": "1"} if status == 503 else None)
+    body = ErrorBody(type(error).__name__, error.what, error.advice, getattr(error, "field", None))
+    return LosslessJsonResponse(
+        body, status_code=status, headers={"retry-after": "1"} if status == 503 else None
+    )
 
 
 def install(app: FastAPI) -> None:
-    """Answer every foreseeable failure of `app` in this form."""
+    """Make `app` return every foreseeable failure as an `ErrorBody`, and describe it so in its OpenAPI document."""
+    describe = app.openapi
+
+    def describe_errors() -> dict[str, Any]:
+        document = describe()
+        for operations in document["paths"].values():
+            for operation in operations.values():
+                for status, response in operation["responses"].items():
+                    # FastAPI describes errors with the media type of the route, which may be another one.
+                    if int(status) >= 400:
+                        response["content"] = {"application/json": next(iter(response["content"].values()))}
+        return document
+
+    app.openapi = describe_errors  # type: ignore[method-assign]  # FastAPI's own way to change the document
 
     async def postil_error(_: Request, error: Exception) -> Response:
         assert isinstance(error, PostilError)
@@ -92,8 +121,8 @@ def install(app: FastAPI) -> None:
 
     async def http(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        body = {"error": "HTTPException", "what": error.detail, "advice": "", "field": None}
-        return Answer(body, status_code=error.status_code, headers=error.headers)
+        body = ErrorBody("HTTPException", error.detail, "", None)
+        return LosslessJsonResponse(body, status_code=error.status_code, headers=error.headers)
 
     app.add_exception_handler(PostilError, postil_error)
     app.add_exception_handler(RequestValidationError, invalid)

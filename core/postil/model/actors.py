@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from postil.errors import InvalidInput
 from postil.model.json_text import Json, check_text
@@ -16,6 +17,9 @@ class Actor:
     kind: str
     id: str
     version: str | None = None
+
+    # In the JSON Schema of a record, `version` is required: it is always there, and may be null.
+    __pydantic_config__: ClassVar[dict[str, bool]] = {"json_schema_serialization_defaults_required": True}
 
     def __post_init__(self) -> None:
         version = [] if self.version is None else [("version", self.version)]

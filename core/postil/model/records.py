@@ -5,11 +5,17 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import Field
 
 from postil.model.actors import Actor
 
 RunStatus = Literal["pending", "running", "waiting_for_interaction", "completed", "failed", "cancelled"]
+
+StageStatus = Literal["running", "suspended", "completed", "failed", "cancelled"]
+ToolCallStatus = Literal["running", "completed", "failed"]
+InteractionStatus = Literal["pending", "resolved", "cancelled"]
 
 RUN_STATUSES: tuple[RunStatus, ...] = get_args(RunStatus)
 
@@ -23,6 +29,11 @@ class JsonText:
     def load(self) -> Any:
         """Parse it into Python values."""
         return json.loads(self.text)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, *_: Any) -> dict[str, Any]:
+        """Describe the field in a JSON Schema: any value."""
+        return {"description": "Any JSON value, exactly as it was recorded."}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +82,7 @@ class Stage:
 
     id: str
     name: str
-    status: str
+    status: StageStatus
     attempt: int
     actor: Actor | None
     result: JsonText | None
@@ -87,7 +98,7 @@ class Annotation:
     id: str
     run_seq: int
     attempt: int
-    try_: int | None
+    try_: Annotated[int | None, Field(serialization_alias="try")]
     stage_id: str | None
     group_id: str
     scope: str
@@ -106,7 +117,7 @@ class ToolCall:
     id: str
     kind: str
     name: str
-    status: str
+    status: ToolCallStatus
     attempt: int
     stage_id: str | None
     actor: Actor | None
@@ -126,7 +137,7 @@ class Interaction:
     kind: str
     prompt: str
     assignee: str | None
-    status: str
+    status: InteractionStatus
     attempt: int
     stage_id: str | None
     answer: JsonText | None
@@ -136,7 +147,7 @@ class Interaction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting(Interaction):
+class WaitingInteraction(Interaction):
     """A pending interaction with the run it holds up."""
 
     run_id: str

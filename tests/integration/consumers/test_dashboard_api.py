@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
+from fixtures.openapi import Contract
 from postil import Postil
 from postil.http.run_ids import to_segment
 from postil.model.actors import agent
@@ -44,9 +45,13 @@ HOSTILE = [
 
 @pytest.fixture
 def http(database_url: str, tmp_path: Path) -> Iterator[httpx.Client]:
-    """The API of a dashboard without Kafka: what is asked here comes from Postgres."""
+    """A client of a dashboard without Kafka; it checks every response against the OpenAPI document."""
     settings = load_settings(database_url=database_url, data_dir=tmp_path, http_port=0)
-    with ThreadedDashboard(settings) as dashboard, httpx.Client(base_url=dashboard.url) as client:
+    checked: dict[str, Any] = {"response": [Contract().check]}
+    with (
+        ThreadedDashboard(settings) as dashboard,
+        httpx.Client(base_url=dashboard.url, event_hooks=checked) as client,
+    ):
         yield client
 
 

@@ -5,12 +5,20 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NotRequired, cast
+
+from postil.http.models import Envelope
 
 WHOLE = 16 * 1024
 """Bytes up to which an event is passed on whole; a larger one loses its largest fields, and says so."""
 SHORT = 2 * 1024
 """Bytes of JSON a single field of a larger event may keep."""
+
+
+class FeedEnvelope(Envelope):
+    """An event as the feed sends it; `trimmed` names the fields of `data` left out, and sent as null, for their size."""
+
+    trimmed: NotRequired[list[str]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Sequence
+from typing import NotRequired  # pydantic needs this TypedDict before Python 3.12
 
 import orjson
+from typing_extensions import TypedDict
 
 from postil_consumers.dashboard.feed.ring import Ring
 
@@ -14,6 +16,14 @@ BREATH = 0.03
 """Seconds between two wake-ups: after a quiet moment an event goes out at once, a burst as a few writes."""
 HEARTBEAT = 15.0
 """Seconds of silence after which an ``alive`` event shows that the line is up."""
+
+
+class FeedNotice(TypedDict):
+    """The data of ``hello``, ``reset`` and ``lag``: the feed's epoch, and the number of the last event before it."""
+
+    epoch: str
+    at: int
+    missed: NotRequired[int]
 
 
 class Hub:
@@ -104,7 +114,10 @@ class Hub:
         changed.set()
 
 
-def _notice(ring: Ring, kind: str, number: int, **more: int) -> bytes:
-    body = orjson.dumps({"epoch": ring.epoch, "at": number, **more})
+def _notice(ring: Ring, kind: str, number: int, missed: int | None = None) -> bytes:
+    notice: FeedNotice = {"epoch": ring.epoch, "at": number}
+    if missed is not None:
+        notice["missed"] = missed
+    body = orjson.dumps(notice)
     head = f"event: {kind}\nretry: 1000\n"
     return head.encode() + b"id: " + ring.id_of(number).encode() + b"\ndata: " + body + b"\n\n"

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Literal
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -21,12 +22,14 @@ MOST_AT_ONCE = 500
 GROWN_EVERY = 30.0
 CHECK_EVERY = 1.0
 
+Connection = Literal["live", "connecting", "down"]
+
 
 @dataclass(frozen=True, slots=True)
 class TapState:
-    """How the feed's line to Kafka is: `state` is ``live``, ``connecting`` or ``down``, with the reason."""
+    """The state of the feed's connection to Kafka, with the reason."""
 
-    state: str
+    state: Connection
     reason: str | None
     partitions: int
     received: int
@@ -52,7 +55,7 @@ class Tap(threading.Thread):
         self._repeats = Repeats()
         self._partitions: dict[int, TopicPartition] = {}
         self._received = 0
-        self._state = "connecting"
+        self._state: Connection = "connecting"
         self._reason: str | None = None
         self._attached_before = False
         self.live = threading.Event()
@@ -166,7 +169,7 @@ class Tap(threading.Thread):
         if error.code() == KafkaError._ALL_BROKERS_DOWN:
             self._say("down", "no Kafka broker can be reached")
 
-    def _say(self, state: str, reason: str | None) -> None:
+    def _say(self, state: Connection, reason: str | None) -> None:
         if (state, reason) != (self._state, self._reason):
             log.info("feed", state=state, reason=reason)
         self._state, self._reason = state, reason

@@ -26,7 +26,7 @@ from postil.model.queries import (
     decode_cursor,
     encode_cursor,
 )
-from postil.model.records import RUN_STATUSES, JsonText, Run, RunStatus, Waiting
+from postil.model.records import RUN_STATUSES, JsonText, Run, RunStatus, WaitingInteraction
 from postil.postgres.failures import translated
 
 T = TypeVar("T")
@@ -133,7 +133,7 @@ def totals(tenant: str) -> Read[dict[RunStatus, int]]:
     return Read(f"select {counts}", {"tenant": tenant}, answer)
 
 
-def waiting(tenant: str, *, limit: int = 50, cursor: str | None = None) -> Read[Page[Waiting]]:
+def waiting(tenant: str, *, limit: int = 50, cursor: str | None = None) -> Read[Page[WaitingInteraction]]:
     """Pending interactions of all runs, the longest waiting first."""
     check_limit(limit)
     parameters: dict[str, Any] = {"tenant": tenant, "limit": limit + 1}
@@ -149,13 +149,13 @@ def waiting(tenant: str, *, limit: int = 50, cursor: str | None = None) -> Read[
         order by i.created_at, i.run_id, i.id limit :limit
     """
 
-    def answer(rows: Sequence[Row]) -> Page[Waiting]:
+    def answer(rows: Sequence[Row]) -> Page[WaitingInteraction]:
         shown = rows[:limit]
         last = shown[-1] if len(rows) > limit else None
         more = encode_cursor(last["created_at"], last["run_id"], last["id"]) if last else None
         return Page(
             tuple(
-                Waiting(**interaction_fields(row), run_id=row["run_id"], run_name=row["run_name"])
+                WaitingInteraction(**interaction_fields(row), run_id=row["run_id"], run_name=row["run_name"])
                 for row in shown
             ),
             more,

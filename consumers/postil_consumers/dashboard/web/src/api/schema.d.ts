@@ -1,0 +1,367 @@
+// Generated from the API's OpenAPI document by `make docs`; edits are lost.
+
+/** Who did it: an open `kind` (`agent`, `user`, `system`, …), an id, and where it has one a version. */
+export interface Actor {
+  kind: string;
+  id: string;
+  version: string | null;
+}
+
+/** A fact on a run. */
+export interface Annotation {
+  id: string;
+  run_seq: number;
+  attempt: number;
+  try: number | null;
+  stage_id: string | null;
+  group_id: string;
+  scope: string;
+  scope_id: string | null;
+  actor: Actor | null;
+  key: string;
+  value: JsonText;
+  payload: JsonText | null;
+  recorded_at: string;
+}
+
+/** Annotations of a run; `head` is the run's last run_seq in the same snapshot. */
+export interface AnnotationPage {
+  items: Annotation[];
+  next: string | null;
+  head: number;
+}
+
+/** The filter, order and limit that a list of runs was read with. */
+export interface AppliedFilter {
+  status: ("pending" | "running" | "waiting_for_interaction" | "completed" | "failed" | "cancelled")[];
+  q: string | null;
+  order: "newest" | "oldest";
+  limit: number;
+}
+
+/** The audit log and its `lag`: the messages of the topic that it has not committed yet. */
+export interface AuditState {
+  state: "ok" | "waiting" | "behind" | "stopped" | "empty" | "down";
+  reason: string | null;
+  leaves?: number;
+  segments?: number;
+  bytes?: number;
+  committed_at?: string | null;
+  lag: number | null;
+}
+
+/** An event as the CloudEvent 1.0 that Kafka carries. */
+export interface Envelope {
+  specversion: string;
+  id: string;
+  source: string;
+  type: string;
+  subject: string;
+  time: string;
+  recordedtime: string;
+  datacontenttype: string;
+  tenant: string;
+  runid: string;
+  runseq: number;
+  attempt: number;
+  rootrun: string;
+  causationid?: string;
+  traceparent?: string;
+  data: Record<string, unknown>;
+}
+
+/** An error: its class, what happened, what to do, and the field at fault if there is one. */
+export interface ErrorBody {
+  error: string;
+  what: string;
+  advice: string;
+  field: string | null;
+}
+
+/** Events of a run; `head` is the run's last run_seq in the same snapshot. */
+export interface EventPage {
+  items: LoggedEvent[];
+  next: string | null;
+  head: number;
+}
+
+/** An event as the feed sends it; `trimmed` names the fields of `data` left out, and sent as null, for their size. */
+export interface FeedEnvelope {
+  specversion: string;
+  id: string;
+  source: string;
+  type: string;
+  subject: string;
+  time: string;
+  recordedtime: string;
+  datacontenttype: string;
+  tenant: string;
+  runid: string;
+  runseq: number;
+  attempt: number;
+  rootrun: string;
+  causationid?: string;
+  traceparent?: string;
+  data: Record<string, unknown>;
+  trimmed?: string[];
+}
+
+/** The data of ``hello``, ``reset`` and ``lag``: the feed's epoch, and the number of the last event before it. */
+export interface FeedNotice {
+  epoch: string;
+  at: number;
+  missed?: number;
+}
+
+/** The feed of this server: its line to Kafka, its readers, and how many events it holds for reconnects. */
+export interface FeedState {
+  state: "live" | "connecting" | "down";
+  reason: string | null;
+  received?: number;
+  readers: number;
+  at: number;
+  held: number;
+}
+
+/** A question a run waits on, or waited on. */
+export interface Interaction {
+  id: string;
+  kind: string;
+  prompt: string;
+  assignee: string | null;
+  status: "pending" | "resolved" | "cancelled";
+  attempt: number;
+  stage_id: string | null;
+  answer: JsonText | null;
+  actor: Actor | null;
+  asked_at: string;
+  ended_at: string | null;
+}
+
+/** Interactions of a run; `head` is the run's last run_seq in the same snapshot. */
+export interface InteractionPage {
+  items: Interaction[];
+  next: string | null;
+  head: number;
+}
+
+/** Any JSON value, exactly as it was recorded. */
+export type JsonText = unknown;
+
+export type JsonValue = unknown;
+
+/** Whether Kafka can be reached, and how much the topic holds. */
+export interface KafkaState {
+  state: "ok" | "waiting" | "down" | "unknown";
+  reason?: string;
+  topic?: string;
+  partitions?: number;
+  messages?: number;
+}
+
+/** One event of the log. */
+export interface LoggedEvent {
+  id: string;
+  run_seq: number;
+  type: string;
+  subject: string;
+  attempt: number;
+  recorded_at: string;
+  created_at: string;
+  data: JsonText;
+}
+
+/** How far every part of the pipeline is. */
+export interface PipelineState {
+  postgres: PostgresState;
+  relay: RelayState;
+  kafka: KafkaState;
+  audit: AuditState;
+  feed: FeedState;
+}
+
+/** Whether Postgres returns rows, and how long the event log is; `exact` is False for an estimate. */
+export interface PostgresState {
+  state: "ok" | "down";
+  reason?: string;
+  advice?: string;
+  server?: string;
+  events?: number;
+  exact?: boolean;
+}
+
+/**
+ * The receipt of one annotation, tool call or interaction.
+ *
+ * `id` is its id (a UUID as text for an annotation), `run_seq` the number of its event within the run,
+ * and `created` is False if an earlier call had stored it already.
+ */
+export interface Receipt {
+  id: string;
+  run_seq: number;
+  created: boolean;
+}
+
+/** How far the relay has published: ``stopped`` if no lease is held now, ``never`` if none ever was. */
+export interface RelayState {
+  state: "ok" | "behind" | "stopped" | "never" | "unknown";
+  reason?: string;
+  unpublished?: number;
+  oldest_seconds?: number | null;
+  owners?: string[];
+  lanes?: number;
+  lanes_leased?: number;
+  epoch?: number;
+  checkpoint_seconds?: number | null;
+  parked?: number;
+}
+
+/** An approval is answered by its `outcome` and perhaps a `note`, any other question by a JSON `answer`. */
+export interface Resolution {
+  /** Who answers; recorded as the actor */
+  who: string;
+  outcome?: "accept" | "decline" | null;
+  note?: string | null;
+  answer?: JsonValue;
+}
+
+/** A run as a list shows it; `head` is its last run_seq, the counts stop at `COUNT_CAP`. */
+export interface Run {
+  id: string;
+  name: string;
+  status: "pending" | "running" | "waiting_for_interaction" | "completed" | "failed" | "cancelled";
+  attempt: number;
+  head: number;
+  trigger_source: string;
+  trigger_action: string;
+  actor: Actor | null;
+  stages: number;
+  annotations: number;
+  pending: number;
+  created_at: string;
+  started_at: string | null;
+  ended_at: string | null;
+}
+
+/** A run with all that is recorded on it. */
+export interface RunDetail {
+  id: string;
+  name: string;
+  status: "pending" | "running" | "waiting_for_interaction" | "completed" | "failed" | "cancelled";
+  attempt: number;
+  head: number;
+  trigger_source: string;
+  trigger_action: string;
+  actor: Actor | null;
+  stages: number;
+  annotations: number;
+  pending: number;
+  created_at: string;
+  started_at: string | null;
+  ended_at: string | null;
+  parent_id: string | null;
+  root_id: string;
+  depth: number;
+  replay_of: string | null;
+  schedule_id: string | null;
+  root_source: string;
+  root_schedule_id: string | null;
+  tool_calls: number;
+  interactions: number;
+  input: JsonText | null;
+  result: JsonText | null;
+  error: JsonText | null;
+  metadata: JsonText | null;
+  recorded_at: string;
+}
+
+/** Runs, and the filter that was applied; `next` is the cursor of the following page, null on the last one. */
+export interface RunList {
+  items: Run[];
+  next: string | null;
+  applied: AppliedFilter;
+}
+
+/** The tenant that the dashboard shows, the user name to propose for a resolver, and Postil's version. */
+export interface Session {
+  tenant: string;
+  user: string;
+  version: string;
+}
+
+/** A named step of a run. */
+export interface Stage {
+  id: string;
+  name: string;
+  status: "running" | "suspended" | "completed" | "failed" | "cancelled";
+  attempt: number;
+  actor: Actor | null;
+  result: JsonText | null;
+  error: JsonText | null;
+  started_at: string;
+  ended_at: string | null;
+}
+
+/** Stages of a run; `head` is the run's last run_seq in the same snapshot. */
+export interface StagePage {
+  items: Stage[];
+  next: string | null;
+  head: number;
+}
+
+/** One call a run made; `duration_ms` is in milliseconds. */
+export interface ToolCall {
+  id: string;
+  kind: string;
+  name: string;
+  status: "running" | "completed" | "failed";
+  attempt: number;
+  stage_id: string | null;
+  actor: Actor | null;
+  arguments: JsonText | null;
+  result: JsonText | null;
+  error: JsonText | null;
+  started_at: string;
+  ended_at: string | null;
+  duration_ms: number | null;
+}
+
+/** Tool calls of a run; `head` is the run's last run_seq in the same snapshot. */
+export interface ToolCallPage {
+  items: ToolCall[];
+  next: string | null;
+  head: number;
+}
+
+/** The number of runs in each status; 10,000 means at least that many. */
+export interface Totals {
+  pending: number;
+  running: number;
+  waiting_for_interaction: number;
+  completed: number;
+  failed: number;
+  cancelled: number;
+}
+
+/** A pending interaction with the run it holds up. */
+export interface WaitingInteraction {
+  id: string;
+  kind: string;
+  prompt: string;
+  assignee: string | null;
+  status: "pending" | "resolved" | "cancelled";
+  attempt: number;
+  stage_id: string | null;
+  answer: JsonText | null;
+  actor: Actor | null;
+  asked_at: string;
+  ended_at: string | null;
+  run_id: string;
+  run_name: string;
+}
+
+/** Pending interactions of all runs; `next` is the cursor of the following page, null on the last one. */
+export interface WaitingList {
+  items: WaitingInteraction[];
+  next: string | null;
+}
