@@ -1,53 +1,53 @@
-"""Every error Postil raises, as one tree; each leaf says what happened, where, and what to do.
+"""The errors of Postil, as one tree. Each states what happened, where, and what to do.
 
     PostilError
-    ├── ConfigurationError        a setting is missing or wrong: set it, start again
+    ├── ConfigurationError        a setting is missing or wrong: set it, and start again
     ├── Unavailable               Postgres or Kafka cannot be reached now: try again later
     ├── SchemaOutdated            the database lacks this version's schema: run `postil migrate`
     ├── SchemaNewer               the database has a later version's schema: upgrade Postil
-    ├── Retryable                 the transaction lost a race: run the whole transaction again
+    ├── Retryable                 the transaction conflicted with another: run the whole transaction again
     └── WriteRefused              the database refused the write; nothing of it was stored
         ├── InvalidInput          a field is malformed: correct it (`field` names it); also a ValueError
-        │   ├── InvalidAnnotation     … of an annotation
-        │   └── PayloadTooLarge       … beyond its size limit: store it elsewhere, note a reference
+        │   ├── InvalidAnnotation     a field of an annotation is malformed
+        │   └── PayloadTooLarge       a field is beyond its size limit: store it elsewhere, annotate a reference
         ├── TenantNotFound        create the tenant first
-        ├── TenantMismatch        this connection or handle belongs to another tenant
+        ├── TenantMismatch        this connection or client belongs to another tenant
         ├── RunNotFound           create the run first, or check the id
-        ├── RunExists             that id is taken by another run
+        ├── RunExists             the id belongs to another run
         ├── RunCancelled          stop working on the run; `unflushed` holds what was not stored
         ├── RunFinished           the run has ended: rerun it, or annotate it from outside
         ├── IdempotencyConflict   the key was used for other content: use another key if both are meant
         ├── NotDurable            synchronous_commit is off: a row would be visible before it is durable
         ├── StageNotFound         start the stage first
-        ├── StageEnded            the stage has ended: give the repeated step an id of its own
+        ├── StageEnded            the stage has ended: give the repeated step another stage id
         ├── ToolCallNotFound      start the tool call first
         ├── ToolCallEnded         the tool call has its result already
         ├── InteractionNotFound   check the interaction's id
-        ├── InteractionEnded      somebody answered or cancelled it already
+        ├── InteractionEnded      the interaction was resolved or cancelled already
         └── AppendOnly            history is never changed: record a correction
 
-The refusals come from the database with their own SQLSTATEs (class ``PS``),
-so that every language sees the same; `from_sqlstate` turns one into its class.
+The database raises the refusals with SQLSTATEs of class ``PS``, so that they are the same for every language.
+`from_sqlstate` returns the error for a SQLSTATE.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
-
-if TYPE_CHECKING:
-    from postil.model.annotations import NewAnnotation
+from typing import Any, ClassVar
 
 
 class PostilError(Exception):
-    """The root: `what` happened and where, `advice` on what to do about it.
-
-    `exit_code` is what the command line ends with: 1 where the answer is bad, 2 where it could not tell.
-    """
+    """The root of the tree. `what` states what happened and where, `advice` what to do."""
 
     exit_code: ClassVar[int] = 2
-    unflushed: Sequence[NewAnnotation] = ()
-    """What was buffered in hosted stages and could not be stored, to be annotated elsewhere or again."""
+    """The exit code of a command that ends with this error: 1 if the result is bad, 2 if there is no result."""
+
+    # Any, because the model, with `NewAnnotation` in it, is built on this module.
+    unflushed: Sequence[Any] = ()
+    """The `NewAnnotation` objects that a hosted stage had buffered and could not write.
+
+    Stage and actor are filled in: pass them to `annotate` to write them again. Defaults to none.
+    """
 
     def __init__(self, what: str, *, advice: str) -> None:
         self.what = what
@@ -58,7 +58,7 @@ class PostilError(Exception):
         return f"{self.what}\n  {self.advice}" if self.advice else self.what
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Survive pickling, and with it process pools and task queues: the constructors take keywords, pickle gives none."""
+        """Support pickling, for process pools and task queues: the constructors take keywords, and pickle passes none."""
         return _restored, (type(self), self.args, self.__dict__)
 
 
@@ -73,10 +73,10 @@ class ConfigurationError(PostilError):
 
 
 class Unavailable(PostilError):
-    """Postgres or Kafka cannot be reached, or went away in the middle.
+    """Postgres or Kafka cannot be reached, or the connection was lost.
 
-    Nothing of an open transaction was stored.
-    Of one that was just committing nobody can tell: write again, with the same ids and keys.
+    Nothing of an open transaction was stored. If the connection was lost during the commit, the result is unknown:
+    write again, with the same ids and idempotency keys.
     """
 
 
@@ -89,17 +89,20 @@ class SchemaNewer(PostilError):
 
 
 class Retryable(PostilError):
-    """A serialisation failure or deadlock: the whole transaction is the caller's to run again."""
+    """A serialisation failure, deadlock or timeout: the caller should run the whole transaction again."""
 
 
 class WriteRefused(PostilError):
-    """The database refused a write; nothing of it was stored, and the surrounding transaction must be rolled back.
+    """The database refused a write. Nothing of it was stored, and the surrounding transaction must be rolled back.
 
-    Each subclass carries the SQLSTATE the functions raise; `field` names the offending input where there is one.
+    `field` is the path of the field at fault, None if there is none.
     """
 
     sqlstate: ClassVar[str] = "PS000"
+    """The SQLSTATE with which the database raises the error."""
+
     default_advice: ClassVar[str] = "Roll the transaction back."
+    """The advice if the database gives none."""
 
     def __init__(self, what: str, *, advice: str | None = None, field: str | None = None) -> None:
         self.field = field
@@ -107,30 +110,30 @@ class WriteRefused(PostilError):
 
 
 class InvalidInput(WriteRefused, ValueError):
-    """A field is malformed; `field` is the path to it, as in ``annotations[2].value.a``."""
+    """A field is malformed. `field` is the path to it, as in ``annotations[2].value.a``."""
 
     sqlstate = "PS017"
     default_advice = "Correct the named field and write again."
 
 
 class InvalidAnnotation(InvalidInput):
-    """A key or value of an annotation is malformed; `field` is the path into it."""
+    """A field of an annotation is malformed. `field` is the path to it."""
 
     sqlstate = "PS005"
 
 
 class PayloadTooLarge(InvalidInput):
-    """A value or payload is beyond its limit (a value 16 KiB, a payload 256 KiB of JSON text)."""
+    """A value has more than 16 KiB of JSON text, or a payload or other JSON more than 256 KiB."""
 
     sqlstate = "PS006"
-    default_advice = "Store it elsewhere and note a reference and a hash."
+    default_advice = "Store it elsewhere, and annotate a reference and a hash."
 
 
 class TenantMismatch(WriteRefused):
-    """The handle, or the database session (setting ``postil.tenant``), is bound to another tenant."""
+    """The database session is bound to another tenant by its setting ``postil.tenant``."""
 
     sqlstate = "PS007"
-    default_advice = "Use a handle of the run's own tenant."
+    default_advice = "Use a client of the run's tenant."
 
 
 class TenantNotFound(WriteRefused):
@@ -148,35 +151,35 @@ class RunNotFound(WriteRefused):
 
 
 class RunExists(WriteRefused):
-    """The id is taken by a run created with other content."""
+    """A run with the same id and other content exists already."""
 
     sqlstate = "PS011"
-    default_advice = "Give the new run an id of its own."
+    default_advice = "Give the new run another id."
 
 
 class RunCancelled(WriteRefused):
-    """The run was cancelled while it worked; `unflushed` hands back the notes that were buffered."""
+    """The run was cancelled. `unflushed` holds the annotations that a hosted stage had buffered."""
 
     sqlstate = "PS002"
     default_advice = "Stop working on the run; annotations from outside remain possible."
 
 
 class RunFinished(WriteRefused):
-    """The run has ended and the call asked for a live one."""
+    """The run has ended, and the write needs a live run."""
 
     sqlstate = "PS003"
-    default_advice = "Annotate it from outside, or start a run of its own."
+    default_advice = "Annotate it from outside, or start another run."
 
 
 class IdempotencyConflict(WriteRefused):
-    """The idempotency key (or run id) was used before, for other content."""
+    """The idempotency key or run id was used before, for other content."""
 
     sqlstate = "PS004"
     default_advice = "Use another key if both are meant."
 
 
 class NotDurable(WriteRefused):
-    """``synchronous_commit`` is off, so that a row would be visible, and published, before it is durable."""
+    """``synchronous_commit`` is off: a row would be visible, and published, before it is durable."""
 
     sqlstate = "PS008"
     default_advice = "Set synchronous_commit to on (or stronger) for this transaction."
@@ -193,7 +196,7 @@ class StageEnded(WriteRefused):
     """The stage has ended already."""
 
     sqlstate = "PS010"
-    default_advice = "Give a repeated step a stage id of its own."
+    default_advice = "Give a repeated step another stage id."
 
 
 class InteractionNotFound(WriteRefused):
@@ -204,7 +207,7 @@ class InteractionNotFound(WriteRefused):
 
 
 class InteractionEnded(WriteRefused):
-    """The interaction was answered or cancelled already; the first answer stands."""
+    """The interaction was resolved or cancelled already. The first answer stands."""
 
     sqlstate = "PS014"
     default_advice = "Read the answer that stands."
@@ -214,36 +217,36 @@ class ToolCallNotFound(WriteRefused):
     """The run has no such tool call."""
 
     sqlstate = "PS015"
-    default_advice = "Start the tool call first, or record it whole."
+    default_advice = "Start the tool call first, or record it as a whole."
 
 
 class ToolCallEnded(WriteRefused):
     """The tool call has its result already."""
 
     sqlstate = "PS016"
-    default_advice = "Record a second call under an id of its own."
+    default_advice = "Record a second call under another id."
 
 
 class AppendOnly(WriteRefused):
-    """Somebody tried to change or delete what is recorded."""
+    """A statement tried to change or delete what is recorded."""
 
     sqlstate = "PS018"
     default_advice = "Record a correction as a new annotation."
 
 
-def _leaves(of: type[WriteRefused]) -> dict[str, type[WriteRefused]]:
-    found = {of.sqlstate: of}
-    for child in of.__subclasses__():
-        found |= _leaves(child)
-    return found
+def _by_sqlstate(kind: type[WriteRefused]) -> dict[str, type[WriteRefused]]:
+    kinds = {kind.sqlstate: kind}
+    for child in kind.__subclasses__():
+        kinds |= _by_sqlstate(child)
+    return kinds
 
 
-BY_SQLSTATE: dict[str, type[WriteRefused]] = _leaves(WriteRefused)
-"""The class for each SQLSTATE the write functions raise."""
+BY_SQLSTATE: dict[str, type[WriteRefused]] = _by_sqlstate(WriteRefused)
+"""The class of each SQLSTATE that the write functions raise."""
 
 
 def from_sqlstate(
     sqlstate: str, message: str, *, detail: str | None = None, hint: str | None = None
 ) -> WriteRefused:
-    """Build the typed error for a SQLSTATE of class ``PS``; the functions put the field's path in DETAIL."""
+    """Return the error for a SQLSTATE of class ``PS``. The database puts the field's path in DETAIL, the advice in HINT."""
     return BY_SQLSTATE.get(sqlstate, WriteRefused)(message, advice=hint, field=detail)

@@ -1,9 +1,10 @@
-"""What a host system holds: `Postil` and `AsyncPostil`, and the handles they give for one transaction."""
+"""The clients: `Postil`, `AsyncPostil`, and the writers that they return for one transaction."""
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from typing import Any, TypeVar, overload
+from abc import abstractmethod
+from typing import Any, Generic, TypeVar, overload
+from uuid import uuid4
 
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.engine import URL
@@ -17,94 +18,58 @@ from sqlalchemy.ext.asyncio import (
 )
 from sqlalchemy.orm import Session, scoped_session
 
-from postil.client.methods import Async, Sync
+from postil.client.call_methods import CallMethods
+from postil.client.methods import AsyncWriter, SyncWriter
+from postil.client.run_methods import RunMethods
+from postil.client.stage_methods import StageMethods
+from postil.commands import CreateRun
 from postil.errors import ConfigurationError
 from postil.hosting.runs import AsyncHostedRun, HostedRun
-from postil.hosting.steps import NewRun
 from postil.model.actors import Actor
 from postil.model.annotations import AnnotationLike
+from postil.model.context import Context
 from postil.model.json_text import Json
+from postil.model.requests import Request
 from postil.model.triggers import Trigger
-from postil.postgres import writes as journal
 from postil.postgres.execute import AsyncTransaction, Transaction, execute, execute_async
 from postil.postgres.failures import translated
+from postil.postgres.requests import statement
 from postil.postgres.url import sqlalchemy_url
-from postil.postgres.writes import Call
 
 T = TypeVar("T")
+Hosted = TypeVar("Hosted")
 
 
-class _Writes:
-    """Every write, run at once."""
+class TransactionWriter(RunMethods, StageMethods, CallMethods, SyncWriter):
+    """Writes in the caller's transaction. Postil never commits it; a rollback discards every write."""
 
-    annotate = Sync(journal.annotate)
-    annotate_many = Sync(journal.annotate_many)
-    create_run = Sync(journal.create_run)
-    start_run = Sync(journal.start_run)
-    finish_run = Sync(journal.finish_run)
-    cancel_run = Sync(journal.cancel_run)
-    start_stage = Sync(journal.start_stage)
-    complete_stage = Sync(journal.complete_stage)
-    fail_stage = Sync(journal.fail_stage)
-    suspend_stage = Sync(journal.suspend_stage)
-    resume_stage = Sync(journal.resume_stage)
-    start_tool_call = Sync(journal.start_tool_call)
-    finish_tool_call = Sync(journal.finish_tool_call)
-    record_tool_call = Sync(journal.record_tool_call)
-    ask = Sync(journal.ask)
-    resolve_interaction = Sync(journal.resolve_interaction)
-    cancel_interaction = Sync(journal.cancel_interaction)
-    record_runs = Sync(journal.record_runs)
-
-
-class _AsyncWrites:
-    """Every write, run when awaited."""
-
-    annotate = Async(journal.annotate)
-    annotate_many = Async(journal.annotate_many)
-    create_run = Async(journal.create_run)
-    start_run = Async(journal.start_run)
-    finish_run = Async(journal.finish_run)
-    cancel_run = Async(journal.cancel_run)
-    start_stage = Async(journal.start_stage)
-    complete_stage = Async(journal.complete_stage)
-    fail_stage = Async(journal.fail_stage)
-    suspend_stage = Async(journal.suspend_stage)
-    resume_stage = Async(journal.resume_stage)
-    start_tool_call = Async(journal.start_tool_call)
-    finish_tool_call = Async(journal.finish_tool_call)
-    record_tool_call = Async(journal.record_tool_call)
-    ask = Async(journal.ask)
-    resolve_interaction = Async(journal.resolve_interaction)
-    cancel_interaction = Async(journal.cancel_interaction)
-    record_runs = Async(journal.record_runs)
-
-
-class TransactionWriter(_Writes):
-    """The writes inside one transaction of the caller's: nothing of ours commits, a rollback takes all of it away."""
-
-    def __init__(self, tenant: str, on: Transaction) -> None:
+    def __init__(self, tenant: str, transaction: Transaction) -> None:
         self.tenant = tenant
-        self._on = on
+        self._transaction = transaction
 
-    def perform(self, call: Call[T]) -> T:
-        """Run one call of the journal in the caller's transaction."""
-        return execute(self._on, call)
+    def send(self, request: Request[T]) -> T:
+        """Send a command or query in the caller's transaction, and return its result.
+
+        Raises the typed errors of `postil.errors`; the caller must then roll the transaction back.
+        """
+        return execute(self._transaction, statement(self.tenant, request))
 
 
-class AsyncTransactionWriter(_AsyncWrites):
-    """As `TransactionWriter`, on an async connection or session."""
+class AsyncTransactionWriter(RunMethods, StageMethods, CallMethods, AsyncWriter):
+    """Writes in the caller's transaction, as `TransactionWriter` does, on an async connection or session."""
 
-    def __init__(self, tenant: str, on: AsyncTransaction) -> None:
+    def __init__(self, tenant: str, transaction: AsyncTransaction) -> None:
         self.tenant = tenant
-        self._on = on
+        self._transaction = transaction
 
-    async def perform(self, call: Call[T]) -> T:
-        """Run one call of the journal in the caller's transaction."""
-        return await execute_async(self._on, call)
+    async def send(self, request: Request[T]) -> T:
+        """Send a command or query in the caller's transaction, as `TransactionWriter.send` does."""
+        return await execute_async(self._transaction, statement(self.tenant, request))
 
 
-class _Handle:
+class _Client(Generic[Hosted]):
+    """What both clients share. `Hosted` is the type of their hosted runs."""
+
     tenant: str
 
     @overload
@@ -112,7 +77,7 @@ class _Handle:
     @overload
     def on(self, transaction: AsyncTransaction) -> AsyncTransactionWriter: ...
     def on(self, transaction: Transaction | AsyncTransaction) -> TransactionWriter | AsyncTransactionWriter:
-        """Write inside the caller's own transaction: a SQLAlchemy connection or session, sync or async.
+        """Return a writer for the caller's transaction: a SQLAlchemy connection or session, sync or async.
 
         Raises `ConfigurationError` for anything else.
         """
@@ -121,18 +86,56 @@ class _Handle:
         if isinstance(transaction, (Connection, Session, scoped_session)):  # pyright: ignore[reportUnnecessaryIsInstance] (callers without a checker)
             return TransactionWriter(self.tenant, transaction)
         raise ConfigurationError(
-            f"A {type(transaction).__name__} is no transaction to write in.",
+            f"A {type(transaction).__name__} is not a transaction that Postil can write in.",
             advice="Give a SQLAlchemy Connection or Session, or one of their async forms.",
         )
 
+    def run(
+        self,
+        name: str,
+        *annotations: AnnotationLike,
+        run_id: str | None = None,
+        trigger: Trigger | None = None,
+        input: Json = None,  # noqa: A002 (the field's own name)
+        actor: Actor | None = None,
+        parent_id: str | None = None,
+        metadata: Json = None,
+        context: Context | None = None,
+    ) -> Hosted:
+        """Host a run: a ``with`` block (``async with`` in `AsyncPostil`) that records the run.
 
-class Postil(_Handle, _Writes):
-    """The record, seen from a host system.
+        The run is created on entry and completed on exit. An exception fails the run and propagates;
+        KeyboardInterrupt and asyncio.CancelledError cancel it. Each write is a separate transaction.
 
-    `on(transaction)` writes inside the caller's transaction. The same methods here use a short transaction of their own,
-    for who has none; and `run(…)` hosts a whole run.
+        `run_id` defaults to a new UUID. `actor` and `context` apply to every write of the run.
+        `postil.commands.CreateRun` describes every argument.
+        """
+        return self._host(
+            CreateRun(
+                str(uuid4()) if run_id is None else run_id,
+                annotations,
+                name=name,
+                trigger=trigger,
+                input=input,
+                actor=actor,
+                parent_id=parent_id,
+                metadata=metadata,
+                context=context,
+            )
+        )
 
-    Takes a SQLAlchemy engine, or a URL as psql takes it. Raises `ConfigurationError` for anything else.
+    @abstractmethod
+    def _host(self, command: CreateRun) -> Hosted: ...
+
+
+class Postil(_Client[HostedRun], RunMethods, StageMethods, CallMethods, SyncWriter):
+    """The client for threads.
+
+    `on` returns a writer for the caller's transaction. The write methods of `Postil` itself each use
+    a short transaction of their own, for callers that have none. `run` hosts a whole run.
+
+    `engine` is a SQLAlchemy engine, or a URL as psql takes it. `tenant` defaults to ``default``.
+    Raises `ConfigurationError` for any other engine, and for a malformed URL.
     """
 
     def __init__(self, engine: Engine | URL | str, *, tenant: str = "default") -> None:
@@ -141,40 +144,33 @@ class Postil(_Handle, _Writes):
             raise ConfigurationError("Postil was given an AsyncEngine.", advice="Use AsyncPostil for one.")
         self._engine = engine if isinstance(engine, Engine) else create_engine(_url(engine))
 
-    def perform(self, call: Call[T]) -> T:
-        """Run one call of the journal in a transaction of its own."""
+    def send(self, request: Request[T]) -> T:
+        """Send a command or query in a separate transaction, and return its result.
+
+        Raises the typed errors of `postil.errors`; nothing is stored then. After `Unavailable` during
+        the commit the result is unknown: send the request again, with the same ids and idempotency keys.
+        """
+        ready = statement(self.tenant, request)
         try:
             with self._engine.begin() as connection:
-                return execute(connection, call)
+                return execute(connection, ready)
         except SQLAlchemyError as error:  # connecting and committing can fail too
             raise translated(error) from error
 
-    def run(
-        self,
-        name: str,
-        *said: AnnotationLike,
-        run_id: str | None = None,
-        trigger: Trigger | None = None,
-        input: Json = None,  # noqa: A002 (the field's own name)
-        actor: Actor | None = None,
-        parent_id: str | None = None,
-        metadata: Json = None,
-    ) -> AbstractContextManager[HostedRun]:
-        """Host a run: created on entry, completed on exit, failed by an exception, which goes on its way.
-
-        `run_id` defaults to a new UUID.
-        """
-        return HostedRun(
-            self.tenant, self.perform, NewRun(name, said, run_id, trigger, input, actor, parent_id, metadata)
-        )
+    def _host(self, command: CreateRun) -> HostedRun:
+        return HostedRun(self, self.tenant, command)
 
     def close(self) -> None:
         """Close the engine's pooled connections."""
         self._engine.dispose()
 
 
-class AsyncPostil(_Handle, _AsyncWrites):
-    """As `Postil`, for asyncio: takes an AsyncEngine or a URL; each method is awaited."""
+class AsyncPostil(_Client[AsyncHostedRun], RunMethods, StageMethods, CallMethods, AsyncWriter):
+    """The client for asyncio: as `Postil`, but each write method is awaited.
+
+    `engine` is a SQLAlchemy AsyncEngine, or a URL as psql takes it. `tenant` defaults to ``default``.
+    Raises `ConfigurationError` for any other engine, and for a malformed URL.
+    """
 
     def __init__(self, engine: AsyncEngine | URL | str, *, tenant: str = "default") -> None:
         self.tenant = tenant
@@ -182,29 +178,17 @@ class AsyncPostil(_Handle, _AsyncWrites):
             raise ConfigurationError("AsyncPostil was given a sync Engine.", advice="Use Postil for one.")
         self._engine = engine if isinstance(engine, AsyncEngine) else create_async_engine(_url(engine))
 
-    async def perform(self, call: Call[T]) -> T:
-        """Run one call of the journal in a transaction of its own."""
+    async def send(self, request: Request[T]) -> T:
+        """Send a command or query in a separate transaction, as `Postil.send` does."""
+        ready = statement(self.tenant, request)
         try:
             async with self._engine.begin() as connection:
-                return await execute_async(connection, call)
+                return await execute_async(connection, ready)
         except SQLAlchemyError as error:  # connecting and committing can fail too
             raise translated(error) from error
 
-    def run(
-        self,
-        name: str,
-        *said: AnnotationLike,
-        run_id: str | None = None,
-        trigger: Trigger | None = None,
-        input: Json = None,  # noqa: A002 (the field's own name)
-        actor: Actor | None = None,
-        parent_id: str | None = None,
-        metadata: Json = None,
-    ) -> AbstractAsyncContextManager[AsyncHostedRun]:
-        """Host a run, as `Postil.run` does, with ``async with``."""
-        return AsyncHostedRun(
-            self.tenant, self.perform, NewRun(name, said, run_id, trigger, input, actor, parent_id, metadata)
-        )
+    def _host(self, command: CreateRun) -> AsyncHostedRun:
+        return AsyncHostedRun(self, self.tenant, command)
 
     async def close(self) -> None:
         """Close the engine's pooled connections."""
@@ -217,5 +201,6 @@ def _url(engine: Any) -> URL:
     if isinstance(engine, str):
         return sqlalchemy_url(engine)
     raise ConfigurationError(
-        f"A {type(engine).__name__} is no engine.", advice="Give a SQLAlchemy engine or a postgresql:// URL."
+        f"A {type(engine).__name__} is not an engine.",
+        advice="Give a SQLAlchemy engine or a postgresql:// URL.",
     )

@@ -1,77 +1,98 @@
-"""Binds the pure functions of the journal to something that runs them, sync or async, without twins.
+"""Makes the methods of the clients: each is written once, and is sync or async depending on its class.
 
-A verb is written once: a function that answers a `Call`, or a `Steps` of several calls and pauses.
-``name = Sync(journal.name)`` in a class gives it the method with the same parameters and the plain result;
-``Async`` gives it the coroutine. Type checkers see the exact signature of both.
+The body of a method builds a command. The decorator `write` makes a method that sends it:
+in a `SyncWriter` the method returns the receipt, in an `AsyncWriter` it returns a coroutine for the receipt.
+
+    class Writes:
+        @write
+        def start_run(self, run_id: str) -> Command[RunReceipt]:
+            return StartRun(run_id)
+
+Type checkers see the exact parameters and result of both. So do `inspect.signature` and `help`.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
-from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
+from functools import wraps
+from inspect import signature
+from types import MethodType
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
-from postil.postgres.writes import Call
+from postil.model.requests import Command, Request
 
 P = ParamSpec("P")
 
 T = TypeVar("T")
 
-T_co = TypeVar("T_co", covariant=True)
 
-S_contra = TypeVar("S_contra", contravariant=True)
+class SyncWriter(ABC):
+    """Sends requests, and returns when they are done."""
 
-
-class SyncHandle(Protocol):
-    """Something with a tenant that runs calls at once."""
-
-    @property
-    def tenant(self) -> str:
-        """The tenant all its calls are made for."""
-        ...
-
-    def perform(self, call: Call[T]) -> T:
-        """Run one call of the journal."""
-        ...
+    @abstractmethod
+    def send(self, request: Request[T]) -> T:
+        """Send a command or query, and return its result. Raises the typed errors of `postil.errors`."""
 
 
-class AsyncHandle(Protocol):
-    """Something with a tenant that runs calls when awaited."""
+class AsyncWriter(ABC):
+    """Sends requests without blocking the event loop."""
 
-    @property
-    def tenant(self) -> str:
-        """The tenant all its calls are made for."""
-        ...
-
-    async def perform(self, call: Call[T]) -> T:
-        """Run one call of the journal."""
-        ...
+    @abstractmethod
+    async def send(self, request: Request[T]) -> T:
+        """Send a command or query, and return its result. Raises the typed errors of `postil.errors`."""
 
 
-class Sync(Generic[P, T]):
-    """A method that runs the verb at once and returns its result."""
+class WriteMethod(Generic[P, T]):
+    """The descriptor behind a method of the clients: chooses the sync or the async form of the method."""
 
-    def __init__(self, verb: Callable[Concatenate[str, P], Call[T]]) -> None:
-        self._verb = verb
-        self.__doc__ = verb.__doc__
+    def __init__(self, build: Callable[Concatenate[Any, P], Command[T]]) -> None:
+        self.__doc__ = build.__doc__
+        self._sync, self._async = _sync(build), _async(build)
 
-    def __get__(self, handle: SyncHandle, owner: type | None = None) -> Callable[P, T]:
-        def bound(*args: P.args, **kwargs: P.kwargs) -> T:
-            return handle.perform(self._verb(handle.tenant, *args, **kwargs))
+    @overload
+    def __get__(self, writer: None, owner: type) -> Callable[Concatenate[Any, P], Any]: ...
+    @overload
+    def __get__(self, writer: SyncWriter, owner: type | None = None) -> Callable[P, T]: ...
+    @overload
+    def __get__(
+        self, writer: AsyncWriter, owner: type | None = None
+    ) -> Callable[P, Coroutine[Any, Any, T]]: ...
+    def __get__(
+        self, writer: SyncWriter | AsyncWriter | None, owner: type | None = None
+    ) -> Callable[..., Any]:
+        kind = owner or type(writer)
+        method: Callable[..., Any] = self._async if issubclass(kind, AsyncWriter) else self._sync
+        return method if writer is None else MethodType(method, writer)
 
-        bound.__doc__ = self._verb.__doc__
-        return bound
+
+def write(build: Callable[Concatenate[Any, P], Command[T]]) -> WriteMethod[P, T]:
+    """Make a method that sends the command that `build` returns."""
+    return WriteMethod(build)
 
 
-class Async(Generic[P, T]):
-    """A method that runs the verb when awaited."""
+def _sync(build: Callable[Concatenate[Any, P], Command[T]]) -> Callable[..., T]:
+    @wraps(build)
+    def method(self: SyncWriter, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self.send(build(self, *args, **kwargs))
 
-    def __init__(self, verb: Callable[Concatenate[str, P], Call[T]]) -> None:
-        self._verb = verb
-        self.__doc__ = verb.__doc__
+    return _with_result(method)
 
-    def __get__(self, handle: AsyncHandle, owner: type | None = None) -> Callable[P, Coroutine[Any, Any, T]]:
-        async def bound(*args: P.args, **kwargs: P.kwargs) -> T:
-            return await handle.perform(self._verb(handle.tenant, *args, **kwargs))
 
-        bound.__doc__ = self._verb.__doc__
-        return bound
+def _async(build: Callable[Concatenate[Any, P], Command[T]]) -> Callable[..., Coroutine[Any, Any, T]]:
+    @wraps(build)
+    async def method(self: AsyncWriter, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self.send(build(self, *args, **kwargs))
+
+    return _with_result(method)
+
+
+C = TypeVar("C", bound=Callable[..., Any])
+
+
+def _with_result(method: C) -> C:
+    """Give the method the signature of its body, with the receipt as its result instead of ``Command[receipt]``."""
+    result = method.__annotations__["return"].removeprefix("Command[").removesuffix("]")
+    method.__annotations__ = {**method.__annotations__, "return": result}
+    setattr(method, "__signature__", signature(method).replace(return_annotation=result))  # noqa: B010 (typed as a plain callable)
+    return method

@@ -1,69 +1,78 @@
-"""Drives the steps of a hosted run, at once or when awaited."""
+"""Drives the steps of a hosted run: sends each command and passes its result back, sync or async."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
-from postil.client.methods import T
-from postil.postgres.writes import Call
+from postil.client.methods import AsyncWriter, SyncWriter
+from postil.model.requests import Request
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Sleep:
-    """A plan's wish to wait before its next step, in seconds."""
+    """Asks the driver to sleep before the next step."""
 
     seconds: float
 
 
-Steps: TypeAlias = Generator[Call[Any] | Sleep, Any, T]
-"""Several steps with something to decide in between; each yield gives the step's answer back."""
-
-
-def drive(plan: Steps[T], run: Callable[[Call[Any]], Any]) -> T:
-    """Carry out a plan step by step; a step's error is raised inside the plan, which may handle it."""
-    step = next_step(plan, None, None)
-    while not isinstance(step, Finished):
-        try:
-            answer = _sleep(step) if isinstance(step, Sleep) else run(step)
-        except Exception as error:  # noqa: BLE001 (handed to the plan, which raises what it does not handle)
-            step = next_step(plan, None, error)
-        else:
-            step = next_step(plan, answer, None)
-    return cast("T", step.result)
-
-
-def _sleep(pause: Sleep) -> object:
-    time.sleep(pause.seconds)
-    return None
-
-
-async def drive_async(plan: Steps[T], run: Callable[[Call[Any]], Coroutine[Any, Any, Any]]) -> T:
-    """Carry out a plan as `drive` does, without blocking the event loop."""
-    step = next_step(plan, None, None)
-    while not isinstance(step, Finished):
-        try:
-            answer = await (asyncio.sleep(step.seconds, None) if isinstance(step, Sleep) else run(step))
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 (handed to the plan, as above)
-            step = next_step(plan, None, error)
-        else:
-            step = next_step(plan, answer, None)
-    return cast("T", step.result)
-
-
 @dataclass(frozen=True)
 class Finished:
-    """A plan has ended with this result."""
+    """The steps have ended with this result."""
 
     result: object
 
 
-def next_step(plan: Steps[Any], answer: object, error: BaseException | None) -> Call[Any] | Sleep | Finished:
-    """Give the plan the last step's answer or error; returns its next step, or `Finished`."""
+Steps: TypeAlias = Generator[Request[Any] | Sleep, Any, T]
+"""An operation of several steps, as a generator: it yields requests and pauses, and receives the requests' results."""
+
+
+def drive(steps: Steps[T], writer: SyncWriter) -> T:
+    """Carry out the steps, and return their result.
+
+    An error of a request is raised inside the steps. What they do not handle propagates.
+    """
+    step = next_step(steps, None, None)
+    while not isinstance(step, Finished):
+        try:
+            result = _sleep(step) if isinstance(step, Sleep) else writer.send(step)
+        except Exception as error:  # noqa: BLE001 (raised inside the steps, which raise what they do not handle)
+            step = next_step(steps, None, error)
+        else:
+            step = next_step(steps, result, None)
+    return cast("T", step.result)
+
+
+async def drive_async(steps: Steps[T], writer: AsyncWriter) -> T:
+    """Carry out the steps as `drive` does, without blocking the event loop."""
+    step = next_step(steps, None, None)
+    while not isinstance(step, Finished):
+        try:
+            result = await (
+                asyncio.sleep(step.seconds, None) if isinstance(step, Sleep) else writer.send(step)
+            )
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 (raised inside the steps, as above)
+            step = next_step(steps, None, error)
+        else:
+            step = next_step(steps, result, None)
+    return cast("T", step.result)
+
+
+def _sleep(step: Sleep) -> object:
+    time.sleep(step.seconds)
+    return None
+
+
+def next_step(
+    steps: Steps[Any], result: object, error: BaseException | None
+) -> Request[Any] | Sleep | Finished:
+    """Pass the result or error of the last step to the steps. Returns their next step, or `Finished`."""
     try:
-        return plan.send(answer) if error is None else plan.throw(error)
+        return steps.send(result) if error is None else steps.throw(error)
     except StopIteration as end:
         return Finished(end.value)

@@ -1,103 +1,104 @@
-"""Hosting a run: what happens inside a ``with postil.run(…)``, for threads and for asyncio.
+"""Hosted runs and stages: the ``with`` blocks of `Postil.run`, for threads and for asyncio.
 
-Everything that decides is in `postil.hosting.steps`; the classes here only drive it, at once or when awaited.
+`postil.hosting.steps` decides what is written. The classes here only drive it, sync or async.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from contextvars import ContextVar, Token
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import Self, TypeVar
 
+from postil.client.methods import AsyncWriter, SyncWriter
+from postil.commands import CreateRun
 from postil.hosting.driver import drive, drive_async
-from postil.hosting.steps import NewRun, RunPlans, StagePlans
+from postil.hosting.steps import RunSteps, StageSteps
 from postil.model.actors import Actor
 from postil.model.annotations import AnnotationLike
+from postil.model.context import Context
 from postil.model.json_text import Json
 from postil.model.receipts import Receipt
-from postil.postgres import writes as journal
-from postil.postgres.writes import Call
 
 T = TypeVar("T")
 
 
 def _leave(variable: ContextVar[T], token: Token[T]) -> None:
-    # A generator that hosts a run may be closed in another context than it began in; there is nothing to undo then.
+    # A generator that hosts a run may be closed in another context than it was started in:
+    # the variable of that other context was never set.
     with suppress(ValueError):
         variable.reset(token)
 
 
-class HostedStage:
-    """A stage being worked on; `result` is stored with its completion."""
+class _Stage:
+    """What sync and async hosted stages share."""
 
-    def __init__(self, plans: StagePlans, run: Callable[[Call[Any]], Any]) -> None:
-        self._plans, self._run = plans, run
+    def __init__(self, steps: StageSteps) -> None:
+        self._steps = steps
 
     @property
     def id(self) -> str:
         """The stage's id within the run's attempt."""
-        return self._plans.id
-
-    def annotate(
-        self, *said: AnnotationLike, durable: bool = False, idempotency_key: str | None = None
-    ) -> list[Receipt]:
-        """Annotate about this stage: kept until its end, or written through at once if `durable`.
-
-        Answers what was written, which is nothing yet for what is kept. Raises `InvalidAnnotation` at once either way.
-        """
-        if not durable:
-            self._plans.note(said, idempotency_key)
-            return []
-        p = self._plans
-        return cast("list[Receipt]", self._run(_durable(p, said, idempotency_key)))
+        return self._steps.id
 
     def complete(self, result: Json) -> None:
-        """Say what the stage's result is; it is stored when the stage ends."""
-        self._plans.result = result
+        """Set the stage's result. It is stored when the stage ends."""
+        self._steps.result = result
+
+
+class HostedStage(_Stage):
+    """A stage in a ``with`` block: started on entry, completed on exit, failed by an exception."""
+
+    def __init__(self, steps: StageSteps, writer: SyncWriter) -> None:
+        super().__init__(steps)
+        self._writer = writer
+
+    def annotate(
+        self, *annotations: AnnotationLike, durable: bool = False, idempotency_key: str | None = None
+    ) -> list[Receipt]:
+        """Write annotations of this stage: with its end, or with ``durable=True`` at once.
+
+        Returns the receipts; an empty list while the annotations are only buffered.
+        Raises `InvalidAnnotation` at once in both cases.
+        """
+        if durable:
+            return self._writer.send(self._steps.annotate(annotations, idempotency_key))
+        self._steps.note(annotations, idempotency_key)
+        return []
 
     def __enter__(self) -> Self:
-        drive(self._plans.open(), self._run)
-        self._token = current_stage.set(self._plans.id)
+        drive(self._steps.open(), self._writer)
+        self._token = current_stage.set(self.id)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         _leave(current_stage, self._token)
-        drive(self._plans.close(error), self._run)
+        drive(self._steps.close(error), self._writer)
 
 
-class AsyncHostedStage:
-    """As `HostedStage`, with ``async with``."""
+class AsyncHostedStage(_Stage):
+    """A stage in an ``async with`` block, as `HostedStage`."""
 
-    def __init__(self, plans: StagePlans, run: Callable[[Call[Any]], Coroutine[Any, Any, Any]]) -> None:
-        self._plans, self._run = plans, run
+    def __init__(self, steps: StageSteps, writer: AsyncWriter) -> None:
+        super().__init__(steps)
+        self._writer = writer
 
-    @property
-    def id(self) -> str:
-        """The stage's id within the run's attempt."""
-        return self._plans.id
-
-    def annotate(self, *said: AnnotationLike, idempotency_key: str | None = None) -> None:
-        """Annotate about this stage, kept until its end. Raises `InvalidAnnotation` at once."""
-        self._plans.note(said, idempotency_key)
+    def annotate(self, *annotations: AnnotationLike, idempotency_key: str | None = None) -> None:
+        """Buffer annotations of this stage; its end writes them. Raises `InvalidAnnotation` at once."""
+        self._steps.note(annotations, idempotency_key)
 
     async def annotate_durable(
-        self, *said: AnnotationLike, idempotency_key: str | None = None
+        self, *annotations: AnnotationLike, idempotency_key: str | None = None
     ) -> list[Receipt]:
-        """Write something about this stage through at once."""
-        return cast("list[Receipt]", await self._run(_durable(self._plans, said, idempotency_key)))
-
-    def complete(self, result: Json) -> None:
-        """Say what the stage's result is; it is stored when the stage ends."""
-        self._plans.result = result
+        """Write annotations of this stage at once. Returns the receipts. Raises `InvalidAnnotation`."""
+        return await self._writer.send(self._steps.annotate(annotations, idempotency_key))
 
     async def __aenter__(self) -> Self:
-        await drive_async(self._plans.open(), self._run)
-        self._token = current_stage.set(self._plans.id)
+        await drive_async(self._steps.open(), self._writer)
+        self._token = current_stage.set(self.id)
         return self
 
     async def __aexit__(
@@ -105,46 +106,57 @@ class AsyncHostedStage:
     ) -> None:
         _leave(current_stage, self._token)
         # Shielded: a second cancellation must not keep the first from being recorded.
-        await asyncio.shield(drive_async(self._plans.close(error), self._run))
+        await asyncio.shield(drive_async(self._steps.close(error), self._writer))
 
 
-def _durable(
-    p: StagePlans, said: tuple[AnnotationLike, ...], idempotency_key: str | None
-) -> Call[list[Receipt]]:
-    return journal.annotate(
-        p.tenant, p.run_id, *said, stage_id=p.id, actor=p.actor, idempotency_key=idempotency_key, live=True
-    )
+class _Run:
+    """What sync and async hosted runs share."""
 
-
-class HostedRun:
-    """A run being worked on; `result` is stored with its completion."""
-
-    def __init__(self, tenant: str, run: Callable[[Call[Any]], Any], opening: NewRun) -> None:
-        self._plans, self.perform = RunPlans(tenant, opening), run
-
-    @property
-    def tenant(self) -> str:
-        """The run's tenant."""
-        return self._plans.tenant
+    def __init__(self, tenant: str, command: CreateRun) -> None:
+        self.tenant = tenant
+        self._steps = RunSteps(command)
 
     @property
     def id(self) -> str:
         """The run's id."""
-        return self._plans.id
+        return self._steps.id
+
+    @property
+    def context(self) -> Context | None:
+        """The context that every write of the run carries."""
+        return self._steps.context
+
+    def complete(self, result: Json) -> None:
+        """Set the run's result. It is stored when the run ends."""
+        self._steps.result = result
+
+
+class HostedRun(_Run):
+    """A run in a ``with`` block: created on entry, completed on exit, failed by an exception."""
+
+    def __init__(self, writer: SyncWriter, tenant: str, command: CreateRun) -> None:
+        super().__init__(tenant, command)
+        self.writer = writer
 
     def annotate(
-        self, *said: AnnotationLike, actor: Actor | None = None, idempotency_key: str | None = None
+        self,
+        *annotations: AnnotationLike,
+        actor: Actor | None = None,
+        idempotency_key: str | None = None,
     ) -> list[Receipt]:
-        """Record facts on the run, at once."""
-        p = self._plans
-        call = journal.annotate(
-            p.tenant, p.id, *said, actor=actor or p.opening.actor, idempotency_key=idempotency_key, live=True
-        )
-        return cast("list[Receipt]", self.perform(call))
+        """Write annotations of the run at once. `actor` defaults to the run's actor. Returns the receipts.
+
+        Raises `InvalidAnnotation`, `PayloadTooLarge`, `IdempotencyConflict`, `RunCancelled`, `RunFinished`.
+        """
+        return self.writer.send(self._steps.annotate(annotations, actor, idempotency_key))
 
     def stage(self, name: str, *, stage_id: str | None = None, actor: Actor | None = None) -> HostedStage:
-        """Work on a named step; its notes are flushed with its end, in one transaction."""
-        return HostedStage(self._plans.stage(name, stage_id, actor), self.perform)
+        """Host a stage of the run. Its annotations are written with its end, in one transaction.
+
+        `stage_id` defaults to `name`, for a repeated step with a number: ``name~2``.
+        `actor` defaults to the run's actor.
+        """
+        return HostedStage(self._steps.stage(name, stage_id, actor), self.writer)
 
     def ask(
         self,
@@ -155,20 +167,18 @@ class HostedRun:
         interaction_id: str | None = None,
         timeout: float | None = None,
     ) -> Json:
-        """Suspend the run on a question until somebody answers it on the page, the command line, or in SQL; returns the answer.
+        """Ask a question and wait until it is answered: on the page, on the command line, or in SQL. Returns the answer.
 
-        With an `interaction_id` of one's own, asking again (after a lost connection, say) waits for the same answer.
-        Raises `InteractionEnded` if it is withdrawn, `RunCancelled` if the run is cancelled meanwhile,
-        and TimeoutError after `timeout` seconds.
+        With the same `interaction_id` a repeated call, for example after a lost connection, waits for the same answer.
+        `timeout` is in seconds; it defaults to None: no limit. `postil.commands.Ask` describes the other arguments.
+
+        Raises `InteractionEnded` if the question is withdrawn, `RunCancelled` or `RunFinished` if the run
+        is ended meanwhile, and TimeoutError after `timeout`; the question is then withdrawn.
         """
-        return drive(self._plans.ask(prompt, to, kind, interaction_id, timeout), self.perform)
-
-    def complete(self, result: Json) -> None:
-        """Say what the run's result is; it is stored when the run ends."""
-        self._plans.result = result
+        return drive(self._steps.ask(prompt, to, kind, interaction_id, timeout), self.writer)
 
     def __enter__(self) -> Self:
-        drive(self._plans.open(), self.perform)
+        drive(self._steps.open(), self.writer)
         self._token: Token[HostedRun | AsyncHostedRun | None] = current_run.set(self)
         return self
 
@@ -176,42 +186,30 @@ class HostedRun:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         _leave(current_run, self._token)
-        drive(self._plans.close(error), self.perform)
+        drive(self._steps.close(error), self.writer)
 
 
-class AsyncHostedRun:
-    """As `HostedRun`, with ``async with``; what writes is awaited."""
+class AsyncHostedRun(_Run):
+    """A run in an ``async with`` block, as `HostedRun`; its writes are awaited."""
 
-    def __init__(
-        self, tenant: str, run: Callable[[Call[Any]], Coroutine[Any, Any, Any]], opening: NewRun
-    ) -> None:
-        self._plans, self.perform = RunPlans(tenant, opening), run
-
-    @property
-    def tenant(self) -> str:
-        """The run's tenant."""
-        return self._plans.tenant
-
-    @property
-    def id(self) -> str:
-        """The run's id."""
-        return self._plans.id
+    def __init__(self, writer: AsyncWriter, tenant: str, command: CreateRun) -> None:
+        super().__init__(tenant, command)
+        self.writer = writer
 
     async def annotate(
-        self, *said: AnnotationLike, actor: Actor | None = None, idempotency_key: str | None = None
+        self,
+        *annotations: AnnotationLike,
+        actor: Actor | None = None,
+        idempotency_key: str | None = None,
     ) -> list[Receipt]:
-        """Record facts on the run, at once."""
-        p = self._plans
-        call = journal.annotate(
-            p.tenant, p.id, *said, actor=actor or p.opening.actor, idempotency_key=idempotency_key, live=True
-        )
-        return cast("list[Receipt]", await self.perform(call))
+        """Write annotations of the run at once, as `HostedRun.annotate` does."""
+        return await self.writer.send(self._steps.annotate(annotations, actor, idempotency_key))
 
     def stage(
         self, name: str, *, stage_id: str | None = None, actor: Actor | None = None
     ) -> AsyncHostedStage:
-        """Work on a named step; its notes are flushed with its end, in one transaction."""
-        return AsyncHostedStage(self._plans.stage(name, stage_id, actor), self.perform)
+        """Host a stage of the run, as `HostedRun.stage` does."""
+        return AsyncHostedStage(self._steps.stage(name, stage_id, actor), self.writer)
 
     async def ask(
         self,
@@ -220,17 +218,13 @@ class AsyncHostedRun:
         to: str | None = None,
         kind: str = "approval",
         interaction_id: str | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109 (recorded as withdrawn)
+        timeout: float | None = None,  # noqa: ASYNC109 (the withdrawal after it is recorded)
     ) -> Json:
-        """Suspend the run on a question until somebody answers it, as `HostedRun.ask` does."""
-        return await drive_async(self._plans.ask(prompt, to, kind, interaction_id, timeout), self.perform)
-
-    def complete(self, result: Json) -> None:
-        """Say what the run's result is; it is stored when the run ends."""
-        self._plans.result = result
+        """Ask a question and wait until it is answered, as `HostedRun.ask` does."""
+        return await drive_async(self._steps.ask(prompt, to, kind, interaction_id, timeout), self.writer)
 
     async def __aenter__(self) -> Self:
-        await drive_async(self._plans.open(), self.perform)
+        await drive_async(self._steps.open(), self.writer)
         self._token: Token[HostedRun | AsyncHostedRun | None] = current_run.set(self)
         return self
 
@@ -238,11 +232,12 @@ class AsyncHostedRun:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         _leave(current_run, self._token)
-        await asyncio.shield(drive_async(self._plans.close(error), self.perform))
+        # Shielded, as for a stage.
+        await asyncio.shield(drive_async(self._steps.close(error), self.writer))
 
 
 current_run: ContextVar[HostedRun | AsyncHostedRun | None] = ContextVar("postil_run", default=None)
-"""The run being hosted in this thread or task."""
+"""The hosted run of this thread or task."""
 
 current_stage: ContextVar[str | None] = ContextVar("postil_stage", default=None)
-"""The id of the stage being worked on in this thread or task."""
+"""The id of the hosted stage of this thread or task."""

@@ -1,202 +1,205 @@
-"""What a hosted run writes, said as plans: the state of its stages, their beginnings and ends, and its questions.
+"""The steps of hosted runs and stages: start, end and ask. Pure: `postil.hosting.driver` carries them out.
 
-TransactionWriter made in a stage are buffered and flushed with its end, in one transaction;
-where that is refused they come back on the exception (`unflushed`), so that nothing is lost.
+The annotations of a stage are buffered and written with its end, in one transaction.
+If that write is refused, the exception carries them (`PostilError.unflushed`), so that none is lost.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-import traceback
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
-from uuid import uuid4
 
+from postil.commands import (
+    Annotate,
+    Ask,
+    CancelInteraction,
+    CancelRun,
+    CompleteStage,
+    CreateRun,
+    FailStage,
+    FinishRun,
+    StartStage,
+)
 from postil.errors import InteractionEnded, PostilError, RunCancelled, RunFinished
 from postil.hosting.driver import Sleep, Steps
+from postil.hosting.exceptions import error_as_json
 from postil.model.actors import Actor
-from postil.model.annotations import AnnotationLike, NewAnnotation, notes_of, regrouped
+from postil.model.annotations import (
+    AnnotationLike,
+    NewAnnotation,
+    annotations_to_json,
+    expand,
+    renumber_groups,
+)
 from postil.model.json_text import Json
+from postil.model.queries import InteractionStateQuery
 from postil.model.receipts import Receipt
-from postil.model.triggers import Trigger
-from postil.postgres import writes as journal
-from postil.postgres.writes import InteractionState
-from postil.postgres.writes.statement import encode_item
+from postil.model.records import InteractionState
 
 ENDED: Final = (RunCancelled, RunFinished)
-"""Somebody else ended the run."""
+"""Errors that mean that the run was ended by another process."""
 
-# A message longer than this is cut in the failure.* annotations, with an explicit mark.
-MAX_MESSAGE = 4000
-_FIRST_POLL, _LAST_POLL = 0.05, 0.5
-
-
-@dataclass(frozen=True)
-class NewRun:
-    """What a run is created from."""
-
-    name: str
-    said: tuple[AnnotationLike, ...]
-    run_id: str | None
-    trigger: Trigger | None
-    input: Json
-    actor: Actor | None
-    parent_id: str | None
-    metadata: Json
+FIRST_POLL = 0.05  # seconds
+LAST_POLL = 0.5  # seconds
 
 
-class StagePlans:
-    """One stage: its buffer, and what its beginning and end write."""
+class StageSteps:
+    """The steps of one stage, with the buffer of its annotations."""
 
-    def __init__(self, tenant: str, run_id: str, name: str, stage_id: str, actor: Actor | None) -> None:
-        self.tenant, self.run_id, self.name, self.id, self.actor = tenant, run_id, name, stage_id, actor
+    def __init__(self, run: CreateRun, name: str, stage_id: str, actor: Actor | None) -> None:
+        self.run, self.name, self.id, self.actor = run, name, stage_id, actor
         self.result: Json = None
         self.buffer: list[NewAnnotation] = []
 
-    def note(self, said: tuple[AnnotationLike, ...], idempotency_key: str | None) -> None:
-        """Buffer notes; validated now, where the mistake is, and not at the stage's end."""
-        notes = list(notes_of(said, idempotency_key=idempotency_key))
-        for n, note in enumerate(notes):
-            encode_item(note, f"annotations[{n}]")
-        self.buffer += regrouped(notes, self.buffer)
+    def note(self, annotations: Sequence[AnnotationLike], idempotency_key: str | None) -> None:
+        """Buffer annotations. Raises `InvalidAnnotation` now, at the place of the mistake, and not at the stage's end."""
+        expanded = expand(annotations, idempotency_key=idempotency_key)
+        annotations_to_json(annotations, idempotency_key=idempotency_key)
+        self.buffer += renumber_groups(expanded, self.buffer)
+
+    def annotate(self, annotations: Sequence[AnnotationLike], idempotency_key: str | None) -> Annotate:
+        """Return the command that writes annotations of the stage at once."""
+        return Annotate(
+            self.run.run_id,
+            annotations,
+            stage_id=self.id,
+            actor=self.actor,
+            idempotency_key=idempotency_key,
+            live=True,
+            context=self.run.context,
+        )
 
     def open(self) -> Steps[None]:
         """Start the stage."""
-        yield journal.start_stage(self.tenant, self.run_id, self.name, stage_id=self.id, actor=self.actor)
+        yield StartStage(
+            self.run.run_id, self.name, stage_id=self.id, actor=self.actor, context=self.run.context
+        )
 
     def close(self, error: BaseException | None) -> Steps[None]:
-        """Complete the stage, or fail it with `error`, flushing what was noted."""
+        """Complete the stage, or fail it with `error`; write the buffered annotations with it."""
+        run_id, context = self.run.run_id, self.run.context
         try:
             if error is None:
-                yield journal.complete_stage(
-                    self.tenant, self.run_id, self.id, *self.buffer, result=self.result, actor=self.actor
+                yield CompleteStage(
+                    run_id, self.id, self.buffer, result=self.result, actor=self.actor, context=context
                 )
             else:
-                yield journal.fail_stage(
-                    self.tenant,
-                    self.run_id,
+                yield FailStage(
+                    run_id,
                     self.id,
-                    *self.buffer,
+                    self.buffer,
                     error=error_as_json(error),
                     actor=self.actor,
+                    context=context,
                 )
-        except PostilError as refused:
-            if error is None or (
-                isinstance(refused, ENDED) and isinstance(error, Exception) and not isinstance(error, ENDED)
-            ):
-                self._hand_back(refused)
+        except PostilError as refusal:
+            ends_the_work = isinstance(error, Exception) and not isinstance(error, ENDED)
+            if error is None or (isinstance(refusal, ENDED) and ends_the_work):
+                self._hand_back(refusal)
                 raise
-            # Otherwise the work's own failure goes on its way, and ours to record it is told beside it.
+            # Otherwise let the original exception propagate, and attach the refusal as an exception note.
             if isinstance(error, PostilError):
                 self._hand_back(error)
             if not isinstance(error, ENDED):
                 error.add_note(
-                    f"Postil could not record this failure, nor {len(self.buffer)} notes: {refused}"
+                    f"Postil could not record this failure, nor {len(self.buffer)} annotations: {refusal}"
                 )
 
     def _hand_back(self, error: PostilError) -> None:
-        """Let the error carry the notes, each saying where it belongs, so that they can be annotated as they are."""
-        placed = [
-            replace(n, stage_id=n.stage_id or self.id, actor=n.actor or self.actor) for n in self.buffer
+        """Attach the buffered annotations to the error, with stage and actor filled in, so that they can be written again."""
+        annotations = [
+            replace(
+                annotation,
+                stage_id=annotation.stage_id or self.id,
+                actor=annotation.actor or self.actor,
+            )
+            for annotation in self.buffer
         ]
-        error.unflushed = (*error.unflushed, *regrouped(placed, error.unflushed))
+        error.unflushed = (*error.unflushed, *renumber_groups(annotations, error.unflushed))
 
 
-class RunPlans:
-    """One run: what its beginning, its questions and its end write."""
+class RunSteps:
+    """The steps of one run. `command` creates it; its actor and context apply to every write of the run."""
 
-    def __init__(self, tenant: str, opening: NewRun) -> None:
-        self.tenant, self.opening = tenant, opening
-        self.id = opening.run_id or str(uuid4())
+    def __init__(self, command: CreateRun) -> None:
+        self.command = command
+        self.id, self.actor, self.context = command.run_id, command.actor, command.context
         self.result: Json = None
         self.stages: Counter[str] = Counter()
 
+    def annotate(
+        self, annotations: Sequence[AnnotationLike], actor: Actor | None, idempotency_key: str | None
+    ) -> Annotate:
+        """Return the command that writes annotations of the run at once."""
+        return Annotate(
+            self.id,
+            annotations,
+            actor=actor or self.actor,
+            idempotency_key=idempotency_key,
+            live=True,
+            context=self.context,
+        )
+
     def open(self) -> Steps[None]:
         """Create the run."""
-        o = self.opening
-        yield journal.create_run(
-            self.tenant, self.id, *o.said, name=o.name, trigger=o.trigger, input=o.input,
-            actor=o.actor, parent_id=o.parent_id, metadata=o.metadata,
-        )  # fmt: skip
+        yield self.command
 
     def close(self, error: BaseException | None) -> Steps[None]:
-        """Complete the run, or record how `error` ended it."""
+        """Complete the run; cancel it if `error` is an interruption, and fail it with any other error."""
         try:
             if error is None:
-                yield journal.finish_run(self.tenant, self.id, result=self.result)
+                yield FinishRun(self.id, result=self.result, context=self.context)
             elif isinstance(error, (KeyboardInterrupt, asyncio.CancelledError)):
-                yield journal.cancel_run(self.tenant, self.id, reason="interrupted", actor=self.opening.actor)
+                yield CancelRun(self.id, reason="interrupted", actor=self.actor, context=self.context)
             else:
-                yield journal.finish_run(self.tenant, self.id, failed=True, error=error_as_json(error))
-        except PostilError as refused:
+                yield FinishRun(self.id, failed=True, error=error_as_json(error), context=self.context)
+        except PostilError as refusal:
             if error is None:
                 raise
-            if not isinstance(error, ENDED):  # then somebody else ended the run, as the error says
-                error.add_note(f"Postil could not record this failure: {refused}")
+            if not isinstance(error, ENDED):  # those report already that another process ended the run
+                error.add_note(f"Postil could not record this failure: {refusal}")
 
-    def stage(self, name: str, stage_id: str | None, actor: Actor | None) -> StagePlans:
-        """Begin one more stage."""
+    def stage(self, name: str, stage_id: str | None, actor: Actor | None) -> StageSteps:
+        """Return the steps of one more stage. The id of a repeated step gets a number: ``name~2``."""
         if stage_id is None:
-            # A step repeated in a loop is a stage of its own each time.
             self.stages[name] += 1
             stage_id = name if self.stages[name] == 1 else f"{name}~{self.stages[name]}"
-        return StagePlans(self.tenant, self.id, name, stage_id, actor or self.opening.actor)
+        return StageSteps(self.command, name, stage_id, actor or self.actor)
 
     def ask(
         self, prompt: str, to: str | None, kind: str, interaction_id: str | None, timeout: float | None
     ) -> Steps[Json]:
-        """Ask, and wait for the answer."""
-        asked: Receipt = yield journal.ask(
-            self.tenant, self.id, prompt, to=to, kind=kind, interaction_id=interaction_id
+        """Ask a question, and poll until it is resolved. Returns the answer."""
+        receipt: Receipt = yield Ask(
+            self.id, prompt, to=to, kind=kind, interaction_id=interaction_id, context=self.context
         )
-        wait, until = _FIRST_POLL, None if timeout is None else time.monotonic() + timeout
+        interval, deadline = FIRST_POLL, None if timeout is None else time.monotonic() + timeout
         while True:
-            state: InteractionState = yield journal.interaction_state(self.tenant, self.id, asked.id)
+            state: InteractionState = yield InteractionStateQuery(self.id, receipt.id)
             if state.status == "resolved":
                 return state.answer
-            if state.run_status == "cancelled":
-                raise RunCancelled(
-                    f"run {self.id} was cancelled while it waited for an answer: {prompt[:80]!r}"
-                )
-            if state.run_status in {"completed", "failed"}:
-                raise RunFinished(f"run {self.id} was ended while it waited for an answer: {prompt[:80]!r}")
-            if state.status == "cancelled":
-                raise InteractionEnded(
-                    f"the question of run {self.id} was withdrawn: {prompt[:80]!r}",
-                    advice="Go on without an answer, or ask again under another id.",
-                )
-            left = None if until is None else until - time.monotonic()
-            if left is not None and left <= 0:
+            self._refuse_ended(state, prompt)
+            remaining = None if deadline is None else deadline - time.monotonic()
+            if remaining is not None and remaining <= 0:
                 try:
-                    yield journal.cancel_interaction(self.tenant, self.id, asked.id, actor=self.opening.actor)
+                    yield CancelInteraction(self.id, receipt.id, actor=self.actor, context=self.context)
                 except (InteractionEnded, RunCancelled, RunFinished):
-                    continue  # answered or ended in the last moment: look again
-                raise TimeoutError(f"Nobody answered within {timeout:g} s: {prompt[:80]!r}.")
-            yield Sleep(wait if left is None else min(wait, left))
-            wait = min(_LAST_POLL, wait * 1.5)
+                    continue  # the interaction or the run ended just now: read its state again
+                raise TimeoutError(f"There was no answer within {timeout:g} s: {prompt[:80]!r}.")
+            yield Sleep(interval if remaining is None else min(interval, remaining))
+            interval = min(LAST_POLL, interval * 1.5)
 
-
-def error_as_json(error: BaseException) -> dict[str, Json]:
-    """Return what is kept of an exception: its type, its message (cut with a mark if very long) and where it was raised."""
-    message = storable(str, error)
-    if len(message) > MAX_MESSAGE:
-        message = f"{message[:MAX_MESSAGE]}… [{len(message) - MAX_MESSAGE} characters more]"
-    where = traceback.extract_tb(error.__traceback__, limit=-1)
-    last = where[0] if where else None
-    return {
-        "type": type(error).__qualname__,
-        "message": message,
-        "where": f"{last.name}, line {last.lineno}" if last else None,
-    }
-
-
-def storable(say: Callable[[object], str], value: object) -> str:
-    """Return what `say` (str, repr) says of a value as text PostgreSQL can store, even where it says nonsense or fails."""
-    try:
-        said = say(value)
-    except Exception:  # noqa: BLE001 (a value that cannot even be described must not hide what happened)
-        said = f"<{type(value).__qualname__} without a description>"
-    return said.replace("\x00", "\\0").encode("utf-8", "backslashreplace").decode()
+    def _refuse_ended(self, state: InteractionState, prompt: str) -> None:
+        if state.run_status == "cancelled":
+            raise RunCancelled(f"run {self.id} was cancelled while it waited for an answer: {prompt[:80]!r}")
+        if state.run_status in {"completed", "failed"}:
+            raise RunFinished(f"run {self.id} was ended while it waited for an answer: {prompt[:80]!r}")
+        if state.status == "cancelled":
+            raise InteractionEnded(
+                f"the question of run {self.id} was withdrawn: {prompt[:80]!r}",
+                advice="Continue without an answer, or ask again under another id.",
+            )

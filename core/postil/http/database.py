@@ -13,8 +13,7 @@ from postil.errors import Unavailable
 from postil.postgres import sqlalchemy_url
 from postil.postgres.execute import execute_async
 from postil.postgres.failures import translated
-from postil.postgres.reads.runs import Read, fetch_async
-from postil.postgres.writes import Call
+from postil.postgres.statement import Statement
 
 T = TypeVar("T")
 
@@ -41,18 +40,18 @@ class Database:
             },
         )
 
-    async def ask(self, read: Read[T]) -> T:
+    async def ask(self, read: Statement[T]) -> T:
         """Answer `read`; a connection that died while idle is replaced without anybody noticing."""
         try:
             return await self._once(read)
         except Unavailable:
             return await self._once(read)
 
-    async def perform(self, call: Call[T]) -> T:
+    async def perform(self, write: Statement[T]) -> T:
         """Run one write in a transaction of its own, and never twice."""
         try:
             async with asyncio.timeout(PATIENCE), self._engine.connect() as connection:
-                return await execute_async(connection, call)
+                return await execute_async(connection, write)
         except DBAPIError as error:  # from connecting
             raise translated(error) from error
         except (TimeoutError, PoolTimeout) as error:
@@ -62,11 +61,11 @@ class Database:
         """Give the connections back."""
         await self._engine.dispose()
 
-    async def _once(self, read: Read[T]) -> T:
+    async def _once(self, read: Statement[T]) -> T:
         try:
             async with asyncio.timeout(PATIENCE), self._engine.connect() as connection:
-                return await fetch_async(connection, read)
-        except DBAPIError as error:  # from connecting; fetch_async translates its own
+                return await execute_async(connection, read)
+        except DBAPIError as error:  # from connecting; execute_async translates its own
             raise translated(error) from error
         except (TimeoutError, PoolTimeout) as error:
             raise _away() from error

@@ -8,13 +8,14 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 from starlette.responses import Response
 
+from postil.commands import ResolveInteraction
 from postil.http.responses import LosslessJsonResponse, errors
 from postil.http.run_ids import from_segment
 from postil.http.runs import Db, RunId, Tenant
 from postil.model.actors import Actor
 from postil.model.json_text import Json, check_text
 from postil.model.receipts import Receipt
-from postil.postgres.writes import resolve_interaction
+from postil.postgres.writes import write_statement
 
 router = APIRouter(
     prefix="/api", default_response_class=LosslessJsonResponse, responses=errors(403, 421, 422, 500, 503)
@@ -64,6 +65,8 @@ async def resolve(
     """Answer a question; the first answer stands, a second one is a 409."""
     who = Actor("user", check_text(said.who, "who"))
     receipt = await db.perform(
-        resolve_interaction(tenant, run_id, interaction_id, cast("Json", said.recorded()), actor=who)
+        write_statement(
+            tenant, ResolveInteraction(run_id, interaction_id, cast("Json", said.recorded()), actor=who)
+        )
     )
     return LosslessJsonResponse(receipt)

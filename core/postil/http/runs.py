@@ -27,7 +27,7 @@ from postil.model.queries import Order, RunFilter
 from postil.model.records import RunDetail
 from postil.postgres.reads import one_run as run_reads
 from postil.postgres.reads import runs as reads
-from postil.postgres.reads.runs import Read
+from postil.postgres.statement import Statement
 from postil.settings import Settings
 
 T = TypeVar("T")
@@ -178,7 +178,7 @@ async def envelope(db: Db, tenant: Tenant, run_id: RunId, run_seq: int) -> Respo
     return CloudEventResponse(text)
 
 
-async def _known(db: Database, run_id: str, question: Read[T | None]) -> T:
+async def _known(db: Database, run_id: str, question: Statement[T | None]) -> T:
     found = await db.ask(question)
     if found is None:
         raise RunNotFound(f"There is no such run, or no such part of it: {run_id!r}.", advice="Check the id.")

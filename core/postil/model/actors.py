@@ -1,4 +1,4 @@
-"""Actors: who did it."""
+"""Actors: who did something."""
 
 from __future__ import annotations
 
@@ -12,11 +12,19 @@ from postil.model.values import checked
 
 @dataclass(frozen=True)
 class Actor:
-    """Who did it: an open `kind` (`agent`, `user`, `system`, …), an id, and where it has one a version."""
+    """Who did something. `agent`, `user` and `system` make the usual kinds.
+
+    Raises `InvalidInput` if a part is not a text of 1 to 200 characters.
+    """
 
     kind: str
+    """``agent``, ``user``, ``system``, or a word of yours."""
+
     id: str
+    """The actor's id in the host system, for example a login or the name of a service."""
+
     version: str | None = None
+    """The version of the agent or service. Defaults to None: unknown."""
 
     # In the JSON Schema of a record, `version` is required: it is always there, and may be null.
     __pydantic_config__: ClassVar[dict[str, bool]] = {"json_schema_serialization_defaults_required": True}
@@ -24,28 +32,28 @@ class Actor:
     def __post_init__(self) -> None:
         version = [] if self.version is None else [("version", self.version)]
         for name, value in [("kind", self.kind), ("id", self.id), *version]:
-            said = check_text(checked(value, str, f"actor.{name}"), f"actor.{name}")
-            if not 1 <= len(said) <= 200:
+            text = check_text(checked(value, str, f"actor.{name}"), f"actor.{name}")
+            if not 1 <= len(text) <= 200:
                 raise InvalidInput(
-                    f"actor.{name} must have 1 to 200 characters, this has {len(said)}.",
+                    f"actor.{name} must have 1 to 200 characters, this has {len(text)}.",
                     field=f"actor.{name}",
                 )
 
     def as_json(self) -> dict[str, Json]:
-        """Return the form the write functions take."""
+        """Return the form that the write functions take."""
         return {"kind": self.kind, "id": self.id, "version": self.version}
 
 
 def agent(id: str, version: str | None = None) -> Actor:  # noqa: A002 (the field's own name)
-    """An AI agent or another program that decides."""
+    """Return the actor for an AI agent or another program that decides."""
     return Actor("agent", id, version)
 
 
 def user(id: str) -> Actor:  # noqa: A002 (the field's own name)
-    """A person."""
+    """Return the actor for a person."""
     return Actor("user", id)
 
 
 def system(id: str, version: str | None = None) -> Actor:  # noqa: A002 (the field's own name)
-    """A service that acts by rule."""
+    """Return the actor for a service that follows fixed rules."""
     return Actor("system", id, version)

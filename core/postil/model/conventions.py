@@ -7,16 +7,22 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from postil.errors import InvalidAnnotation
-from postil.model.json_text import Json, encode
+from postil.model.json_text import Json
 from postil.model.keys import check_key
 from postil.model.values import UNSET
 
 
 class Convention(BaseModel):
-    """A typed group of keys: its fields expand to ``<prefix>.<field>``, and each value is validated when written.
+    """A typed group of annotation keys. Each field becomes the key ``<prefix>.<field>``.
 
-    Subclass it to register keys of your own; a dictionary that uses one of its keys is held to the same type.
-    Fields left at None are not written: leaving a key out is how one says nothing.
+    Subclass it to register your own keys. From then on a dictionary with one of these keys must have a value of the same type.
+    A field that is None is not written.
+
+        class Review(Convention):
+            prefix = "review"
+            stars: int = Field(ge=1, le=5)
+
+        postil.annotate(run_id, Review(stars=4))  # writes review.stars
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -24,10 +30,10 @@ class Convention(BaseModel):
     _typed_keys: ClassVar[dict[str, TypeAdapter[Any]]] = {}
 
     payload: Any = Field(default=UNSET, exclude=True, repr=False)
-    """Whatever else belongs to the group, stored once."""
+    """More data about the group, stored once, with its first key. Defaults to no payload."""
 
     def __init__(self, **values: Any) -> None:
-        """Raises `InvalidAnnotation` where a value is not of its key's type."""
+        """Raises `InvalidAnnotation` if a value does not have the type of its field."""
         try:
             super().__init__(**values)
         except ValidationError as error:
@@ -45,18 +51,21 @@ class Convention(BaseModel):
                 cls._typed_keys[f"{cls.prefix}.{name}"] = TypeAdapter(annotated)
 
     @classmethod
-    def check_value(cls, key: str, value: object, place: str) -> None:
-        """Raise `InvalidAnnotation` where `key` is registered and `value` is not of its type."""
+    def check_json(cls, key: str, text: str, place: str) -> None:
+        """Check the JSON text of a value against the type that is registered for `key`; null is always valid.
+
+        Raises `InvalidAnnotation` with the path of the invalid part; `place` is the path of the value.
+        """
         adapter = cls._typed_keys.get(key)
-        if adapter is not None and value is not None:
+        if adapter is not None and text != "null":
             try:
-                # As JSON and strictly, because that is what is stored: "0.9" is no number.
-                adapter.validate_json(encode(value, place, InvalidAnnotation), strict=True)
+                # As JSON and strictly, because JSON is what is stored: "0.9" is not a number.
+                adapter.validate_json(text, strict=True)
             except ValidationError as error:
                 raise _as_invalid_annotation(error, place, about=f"{key}: ") from None
 
     def values(self) -> dict[str, Json]:
-        """Return the keys and JSON values this says."""
+        """Return the keys of the fields that are not None, each with its JSON value."""
         return {
             f"{self.prefix}.{name}": value
             for name, value in self.model_dump(mode="json", exclude_none=True).items()
@@ -70,7 +79,7 @@ def _as_invalid_annotation(error: ValidationError, place: str, about: str = "") 
 
 
 class Decision(Convention):
-    """What was decided, and why."""
+    """What was decided, and why. `confidence` is between 0 and 1."""
 
     prefix = "decision"
     outcome: str
@@ -100,7 +109,7 @@ class Revision(Convention):
 
 
 class Failure(Convention):
-    """What went wrong, as noted when a stage fails."""
+    """What went wrong. A stage that fails writes it."""
 
     prefix = "failure"
     type: str

@@ -1,6 +1,7 @@
-"""Queries of the history: filters, limits, pages, and the cursors that keep pages stable.
+"""Queries: the filters, limits, pages and cursors of reads.
 
-Pure: `postil.postgres.reads` turns these into SQL.
+Pure: `postil.postgres.reads` turns queries into SQL.
+A cursor names the last item of a page, so that pages neither repeat nor skip items while items are added.
 """
 
 from __future__ import annotations
@@ -13,21 +14,22 @@ from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar, cast
 
 from postil.errors import PostilError
-from postil.model.records import RUN_STATUSES, RunStatus
+from postil.model.records import RUN_STATUSES, InteractionState, RunStatus
+from postil.model.requests import Query
 
 T = TypeVar("T")
 
 Order = Literal["newest", "oldest"]
 
 COUNT_CAP = 1_000
-"""Counts inside a list of runs stop here, so that one enormous run cannot slow the list."""
+"""Counts within one run stop at this number, so that one very large run cannot slow a list of runs."""
 
 TOTAL_CAP = 10_000
-"""Counts over all runs stop here, for the same reason."""
+"""Counts over all runs stop at this number, for the same reason."""
 
 
 class InvalidQuery(PostilError):
-    """A filter, limit or cursor is malformed; `field` names it."""
+    """A filter, limit or cursor is malformed. `field` names it."""
 
     def __init__(self, field: str, what: str, *, advice: str) -> None:
         self.field = field
@@ -36,7 +38,7 @@ class InvalidQuery(PostilError):
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """Some of a list: `next` is the cursor of the following page, None on the last one."""
+    """One page of a list. `next` is the cursor of the next page; None on the last page."""
 
     items: tuple[T, ...]
     next: str | None
@@ -44,9 +46,10 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class RunPage(Generic[T]):
-    """Some of what belongs to one run, and the run's `head` in the very snapshot it was read in.
+    """One page of what belongs to a run. `next` is the cursor of the next page; None on the last page.
 
-    Whoever follows the run live applies only events beyond `head`, and so counts nothing twice.
+    `head` is the run_seq of the run's last event, read in the same snapshot as the page.
+    A reader that follows the run live applies only later events, so that it counts nothing twice.
     """
 
     items: tuple[T, ...]
@@ -56,14 +59,18 @@ class RunPage(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class RunFilter:
-    """Which runs: any of `statuses` (empty: all), whose id or name contains `text` (case does not matter)."""
+    """Which runs to list.
+
+    `statuses` selects the runs with any of these statuses. Defaults to none given: every status.
+    `text` selects the runs whose id or name contains it, in upper or lower case. Defaults to None: every run.
+    """
 
     statuses: frozenset[RunStatus] = field(default_factory=frozenset[RunStatus])
     text: str | None = None
 
     @classmethod
     def parse(cls, *, statuses: Sequence[str] = (), text: str | None = None) -> RunFilter:
-        """Check what a user typed; raises `InvalidQuery` naming the field."""
+        """Check the filter that a user typed. Raises `InvalidQuery` naming the field."""
         for status in statuses:
             if status not in RUN_STATUSES:
                 raise InvalidQuery(
@@ -75,40 +82,40 @@ class RunFilter:
 
 
 def check_text(field: str, text: str, *, longest: int = 200) -> str:
-    """Return `text` if it can be an id or a search in PostgreSQL; raises `InvalidQuery` naming `field`."""
+    """Return `text`. Raises `InvalidQuery` naming `field` if PostgreSQL cannot store it, or it has over `longest` characters."""
     if len(text) > longest:
         raise InvalidQuery(
             field, f"is {len(text):,} characters long.", advice=f"At most {longest} are possible."
         )
     if "\0" in text or any("\ud800" <= c <= "\udfff" for c in text):
-        raise InvalidQuery(field, "has a NUL or half a surrogate, which is no text.", advice="Leave it out.")
+        raise InvalidQuery(field, "has a NUL or half a surrogate, which is not text.", advice="Leave it out.")
     return text
 
 
 def check_limit(limit: int, *, most: int = 100) -> int:
-    """Return `limit` if it lies in 1 to `most`; raises `InvalidQuery`."""
+    """Return `limit`. Raises `InvalidQuery` unless it is from 1 to `most`."""
     if not 1 <= limit <= most:
         raise InvalidQuery("limit", f"{limit} is out of range.", advice=f"Ask for 1 to {most}.")
     return limit
 
 
 def encode_cursor(*place: str | int | datetime) -> str:
-    """The place after the last item of a page: opaque to clients, stable while items are added."""
+    """Return the cursor for the page after an item, from the item's sort key. It is opaque to clients."""
     plain = [part.isoformat() if isinstance(part, datetime) else part for part in place]
     return base64.urlsafe_b64encode(json.dumps(plain, separators=(",", ":")).encode()).rstrip(b"=").decode()
 
 
 def decode_cursor(cursor: str, *kinds: type[str | int | datetime]) -> tuple[Any, ...]:
-    """Read a cursor back; raises `InvalidQuery` if it is none of ours, or one of another list."""
+    """Return the sort key in a cursor. Raises `InvalidQuery` if it is malformed, or the cursor of another list."""
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
         plain: object = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
         if not isinstance(plain, list) or len(cast("list[object]", plain)) != len(kinds):
-            raise TypeError  # noqa: TRY301 (one answer for every way a cursor can be wrong)
+            raise TypeError  # noqa: TRY301 (one error for every way a cursor can be wrong)
         return tuple(_read(part, kind) for part, kind in zip(cast("list[object]", plain), kinds, strict=True))
     except (ValueError, TypeError, RecursionError):
         raise InvalidQuery(
-            "cursor", "is not one this list gave out.", advice="Pass on `next` of the page before, unchanged."
+            "cursor", "is not a cursor of this list.", advice="Pass `next` of the page before, unchanged."
         ) from None
 
 
@@ -123,3 +130,11 @@ def _read(part: object, kind: type[str | int | datetime]) -> str | int | datetim
     if kind is str and isinstance(part, str):
         return check_text("cursor", part)
     raise TypeError
+
+
+@dataclass(frozen=True)
+class InteractionStateQuery(Query[InteractionState]):
+    """Read the state of one interaction and of its run."""
+
+    run_id: str
+    interaction_id: str

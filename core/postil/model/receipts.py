@@ -7,34 +7,41 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Receipt:
-    """The receipt of one annotation, tool call or interaction.
-
-    `id` is its id (a UUID as text for an annotation), `run_seq` the number of its event within the run,
-    and `created` is False if an earlier call had stored it already.
-    """
+    """The receipt of one annotation, tool call or interaction."""
 
     id: str
+    """Its id. The id of an annotation is a UUID as text."""
+
     run_seq: int
+    """The number of its event within the run."""
+
     created: bool
+    """False if an earlier call had stored it already."""
 
 
 @dataclass(frozen=True)
 class RunReceipt:
-    """The receipt of a change of a run or stage.
-
-    `run_seq` is the number of its event, `created` is False if an earlier call had made the same change,
-    and `annotations` are the receipts of the annotations written with it, in the order given.
-    """
+    """The receipt of a change of a run or stage."""
 
     run_seq: int
+    """The number of the change's event within the run."""
+
     created: bool
+    """False if an earlier call had made the same change."""
+
     annotations: tuple[Receipt, ...] = ()
+    """The receipts of the annotations written with the change, in the order given."""
 
 
 @dataclass(frozen=True)
 class ImportedRun:
-    """The receipt of one imported run: how many events it has, and whether this call stored it."""
+    """The receipt of one imported run."""
 
     run_id: str
+    """The id of the run, from the history."""
+
     events: int
+    """How many events the run has."""
+
     created: bool
+    """False if an earlier call had stored the run already."""

@@ -1,4 +1,4 @@
-"""Records: what reads of the history return."""
+"""Records: what reads return."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field
 
 from postil.model.actors import Actor
+from postil.model.json_text import Json
 
 RunStatus = Literal["pending", "running", "waiting_for_interaction", "completed", "failed", "cancelled"]
 
@@ -22,7 +23,7 @@ RUN_STATUSES: tuple[RunStatus, ...] = get_args(RunStatus)
 
 @dataclass(frozen=True, slots=True)
 class JsonText:
-    """A JSON value exactly as the database holds it: nothing is rounded on its way through Python."""
+    """A JSON value as the text that the database holds. Numbers keep all their digits."""
 
     text: str
 
@@ -38,7 +39,10 @@ class JsonText:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A run as a list shows it; `head` is its last run_seq, the counts stop at `COUNT_CAP`."""
+    """A run, as lists show it.
+
+    `head` is the run_seq of its last event. The counts `stages`, `annotations` and `pending` stop at `COUNT_CAP`.
+    """
 
     id: str
     name: str
@@ -58,7 +62,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunDetail(Run):
-    """A run with all that is recorded on it."""
+    """A run with all its fields. The counts `tool_calls` and `interactions` stop at `COUNT_CAP`."""
 
     parent_id: str | None
     root_id: str
@@ -93,7 +97,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Annotation:
-    """A fact on a run."""
+    """An annotation of a run."""
 
     id: str
     run_seq: int
@@ -112,7 +116,7 @@ class Annotation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCall:
-    """One call a run made; `duration_ms` is in milliseconds."""
+    """One call that a run made. `duration_ms` is in milliseconds; `kind` is ``ai`` for an AI call."""
 
     id: str
     kind: str
@@ -131,7 +135,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interaction:
-    """A question a run waits on, or waited on."""
+    """A question that a run waits for, or waited for."""
 
     id: str
     kind: str
@@ -148,7 +152,7 @@ class Interaction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingInteraction(Interaction):
-    """A pending interaction with the run it holds up."""
+    """A pending interaction, with the run that waits for it."""
 
     run_id: str
     run_name: str
@@ -156,7 +160,7 @@ class WaitingInteraction(Interaction):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedEvent:
-    """One event of the log."""
+    """One event of the event log."""
 
     id: str
     run_seq: int
@@ -170,9 +174,14 @@ class LoggedEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pipeline:
-    """How far the log is, as Postgres sees it; ages and leases are measured on the database's clock.
+    """The state of the event log and of the relay, as Postgres stores it.
 
-    `unpublished` stops at `TOTAL_CAP`; `oldest_seconds` is the age of the oldest event not yet published.
+    `events` is the exact number of events if `events_exact` is true, otherwise an estimate of the planner.
+    `unpublished` counts the events that the relay has not published yet; the count stops at `TOTAL_CAP`.
+    `oldest_seconds` is the age of the oldest of them, in seconds; None if there are none.
+    `lanes_leased` counts the lanes that a relay owns now; `owners` are the names of these relays.
+    `checkpoint_seconds` is the time since a relay last saved its position, in seconds.
+    Ages and leases are measured on the database's clock.
     """
 
     server: str
@@ -187,3 +196,12 @@ class Pipeline:
     epoch: int
     checkpoint_seconds: float | None
     parked: int
+
+
+@dataclass(frozen=True, slots=True)
+class InteractionState:
+    """The state of one interaction and of its run. `answer` is None until the interaction is resolved."""
+
+    status: str
+    answer: Json
+    run_status: str

@@ -11,28 +11,31 @@ T = TypeVar("T")
 
 
 def checked(value: T, kind: type | tuple[type, ...], field: str) -> T:
-    """Return `value`, or raise `InvalidInput` where it is not of that type: callers without a type checker meet this."""
+    """Return `value`. Raises `InvalidInput` if it does not have the type `kind`: not every caller uses a type checker."""
     if isinstance(value, kind) and not isinstance(value, bool):
         return value
-    wanted = " or ".join(one.__name__ for one in (kind if isinstance(kind, tuple) else (kind,)))
-    raise InvalidInput(f"{field} must be of type {wanted}, this is {type(value).__name__}.", field=field)
+    names = " or ".join(kind.__name__ for kind in (kind if isinstance(kind, tuple) else (kind,)))
+    raise InvalidInput(f"{field} must be of type {names}, this is {type(value).__name__}.", field=field)
 
 
 class Unset:
-    """Leaving something out is how one says nothing; None is the JSON value null."""
+    """The type of `UNSET`, the sentinel for "not given". None means JSON null."""
 
     def __repr__(self) -> str:
         return "UNSET"
 
     def __reduce__(self) -> str:
-        return "UNSET"  # the one there is, after pickling too
+        return "UNSET"  # unpickling returns the same object
 
 
 UNSET: Final = Unset()
 
 
 def rfc3339(time: datetime, place: str) -> str:
-    """Spell a time in UTC; `InvalidInput` where it has no zone, for it would mean another moment everywhere."""
+    """Format a time in UTC as RFC 3339; `place` is its path in an error.
+
+    Raises `InvalidInput` if it has no time zone: it would mean another moment in each zone.
+    """
     if checked(time, datetime, place).utcoffset() is None:
         raise InvalidInput(f"{place} has no time zone: {time.isoformat()}.", field=place)
     try:

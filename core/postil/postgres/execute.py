@@ -1,16 +1,17 @@
-"""Runs the journal's calls on whatever the caller has: the only code that hands our SQL to SQLAlchemy."""
+"""Executes statements in the caller's transaction: the only code that hands our SQL to SQLAlchemy."""
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias, TypeVar
+from functools import lru_cache
+from typing import Any, TypeAlias, TypeVar, cast
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session
 from sqlalchemy.orm import Session, scoped_session
 
 from postil.postgres.failures import translated
-from postil.postgres.writes import Call
+from postil.postgres.statement import Rows, Statement
 
 T = TypeVar("T")
 
@@ -18,22 +19,29 @@ Transaction: TypeAlias = Connection | Session | scoped_session[Session]
 AsyncTransaction: TypeAlias = AsyncConnection | AsyncSession | async_scoped_session[Any]
 
 
-def execute(on: Transaction, call: Call[T]) -> T:
-    """Run `call` in the caller's own transaction; nothing is committed here, and no session is flushed.
+def execute(transaction: Transaction, statement: Statement[T]) -> T:
+    """Execute `statement` in the caller's transaction. Nothing is committed, and a session is not flushed.
 
-    Raises the typed error of `postil.errors`; the transaction must then be rolled back, as after any failed statement.
+    Raises the typed errors of `postil.errors`. The transaction must then be rolled back, as after any failed statement.
     """
     try:
-        rows = on.execute(text(call.sql), dict(call.parameters)).all()
+        rows = transaction.execute(_clause(statement.sql), dict(statement.parameters)).mappings().all()
     except SQLAlchemyError as error:
         raise translated(error) from error
-    return call.read(rows)
+    return statement.read(cast("Rows", rows))
 
 
-async def execute_async(on: AsyncTransaction, call: Call[T]) -> T:
-    """Run `call` in the caller's own transaction, on an async connection or session."""
+async def execute_async(transaction: AsyncTransaction, statement: Statement[T]) -> T:
+    """Execute `statement` as `execute` does, on an async connection or session."""
     try:
-        rows = (await on.execute(text(call.sql), dict(call.parameters))).all()
+        result = await transaction.execute(_clause(statement.sql), dict(statement.parameters))
+        rows = result.mappings().all()
     except SQLAlchemyError as error:
         raise translated(error) from error
-    return call.read(rows)
+    return statement.read(cast("Rows", rows))
+
+
+@lru_cache(maxsize=512)
+def _clause(sql: str) -> TextClause:
+    """Parse the named parameters of a text once, not again for each execution."""
+    return text(sql)

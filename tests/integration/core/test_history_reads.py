@@ -15,10 +15,11 @@ from postil.model.actors import agent
 from postil.model.conventions import Decision
 from postil.model.queries import InvalidQuery, RunFilter, RunPage
 from postil.postgres import sqlalchemy_url
+from postil.postgres.execute import execute
 from postil.postgres.reads import one_run as run_reads
 from postil.postgres.reads import runs as reads
 from postil.postgres.reads.pipeline import pipeline
-from postil.postgres.reads.runs import Read, fetch
+from postil.postgres.statement import Statement
 
 T = TypeVar("T")
 
@@ -63,7 +64,7 @@ def walk(
     cursor = None
     while True:
         wanted = RunFilter.parse(statuses=statuses, text=q)
-        page = fetch(connection, reads.runs("default", wanted, limit=limit, cursor=cursor, order=order))
+        page = execute(connection, reads.runs("default", wanted, limit=limit, cursor=cursor, order=order))
         assert len(page.items) <= limit
         found += [run.id for run in page.items]
         cursor = page.next
@@ -84,9 +85,9 @@ def test_pages_join_to_the_whole_list_in_both_directions(connection: Connection)
 
 def test_a_cursor_stays_true_while_runs_are_added(connection: Connection) -> None:
     create(connection, *(f"r{n}" for n in range(6)))
-    first = fetch(connection, reads.runs("default", limit=3))
+    first = execute(connection, reads.runs("default", limit=3))
     create(connection, "new-1", "new-2")
-    second = fetch(connection, reads.runs("default", limit=3, cursor=first.next))
+    second = execute(connection, reads.runs("default", limit=3, cursor=first.next))
     assert [run.id for run in (*first.items, *second.items)] == ["r5", "r4", "r3", "r2", "r1", "r0"]
 
 
@@ -98,7 +99,7 @@ def test_several_statuses_are_one_list_in_order(connection: Connection) -> None:
         connection.execute(text("select postil.cancel_run('default', :id)"), {"id": f"x{n}"})
     assert walk(connection, "pending", "cancelled") == ["x3", "p3", "x2", "p2", "x1", "p1", "x0", "p0"]
     assert walk(connection, "failed") == []
-    totals = fetch(connection, reads.totals("default"))
+    totals = execute(connection, reads.totals("default"))
     assert (totals["pending"], totals["running"], totals["cancelled"], totals["failed"]) == (4, 4, 4, 0)
 
 
@@ -128,10 +129,10 @@ def test_another_tenants_runs_do_not_exist(connection: Connection) -> None:
     connection.execute(text("select postil.create_tenant('acme')"))
     create(connection, "theirs", tenant="acme")
     assert walk(connection) == []
-    assert fetch(connection, run_reads.run("default", "theirs")) is None
-    assert fetch(connection, run_reads.events("default", "theirs")) is None
-    assert fetch(connection, run_reads.envelope("default", "theirs", 1)) is None
-    assert fetch(connection, run_reads.run("acme", "theirs")) is not None
+    assert execute(connection, run_reads.run("default", "theirs")) is None
+    assert execute(connection, run_reads.events("default", "theirs")) is None
+    assert execute(connection, run_reads.envelope("default", "theirs", 1)) is None
+    assert execute(connection, run_reads.run("acme", "theirs")) is not None
 
 
 def test_a_run_comes_with_its_counts_and_its_stored_values_unrounded(connection: Connection) -> None:
@@ -144,7 +145,7 @@ def test_a_run_comes_with_its_counts_and_its_stored_values_unrounded(connection:
     )
     connection.execute(text("select postil.start_stage('default', 'r', 'one', 'one')"))
     connection.execute(text("select postil.ask('default', 'r', 'Go on?', 'q')"))
-    run = fetch(connection, run_reads.run("default", "r"))
+    run = execute(connection, run_reads.run("default", "r"))
     assert run is not None
     assert run.input is not None
     assert run.input.text == f'{{"n": {number}}}'
@@ -157,7 +158,7 @@ def everything(connection: Connection, question: Any, **more: Any) -> tuple[list
     items: list[Any] = []
     cursor = None
     while True:
-        page: RunPage[Any] | None = fetch(
+        page: RunPage[Any] | None = execute(
             connection, question("default", "r", limit=2, cursor=cursor, **more)
         )
         assert page is not None
@@ -197,7 +198,7 @@ def test_what_belongs_to_a_run_is_paged_with_the_head_of_the_same_snapshot(
 def test_a_run_with_nothing_in_it_still_tells_its_head(connection: Connection) -> None:
     create(connection, "r")
     assert everything(connection, run_reads.stages) == ([], 1)
-    assert fetch(connection, run_reads.stages("default", "none")) is None
+    assert execute(connection, run_reads.stages("default", "none")) is None
 
 
 def test_annotations_are_kept_by_literal_prefix(connection: Connection, postil: Postil) -> None:
@@ -217,9 +218,9 @@ def test_annotations_are_kept_by_literal_prefix(connection: Connection, postil: 
 def test_the_envelope_is_the_one_kafka_carries(connection: Connection) -> None:
     create(connection, "r")
     expected = connection.execute(text("select postil.envelope(e) from postil.event e")).scalar_one()
-    assert fetch(connection, run_reads.envelope("default", "r", 1)) == expected
+    assert execute(connection, run_reads.envelope("default", "r", 1)) == expected
     for number in (0, 2, -1, 2**63):
-        assert fetch(connection, run_reads.envelope("default", "r", number)) is None
+        assert execute(connection, run_reads.envelope("default", "r", number)) is None
 
 
 def test_what_waits_is_listed_the_longest_waiting_first_with_its_run(connection: Connection) -> None:
@@ -232,7 +233,7 @@ def test_what_waits_is_listed_the_longest_waiting_first_with_its_run(connection:
     found: list[tuple[str, str]] = []
     cursor = None
     while True:
-        page = fetch(connection, reads.waiting("default", limit=2, cursor=cursor))
+        page = execute(connection, reads.waiting("default", limit=2, cursor=cursor))
         found += [(one.run_id, one.run_name) for one in page.items]
         cursor = page.next
         if cursor is None:
@@ -241,9 +242,9 @@ def test_what_waits_is_listed_the_longest_waiting_first_with_its_run(connection:
 
 
 def test_the_pipeline_tells_what_no_relay_has_published(connection: Connection) -> None:
-    assert fetch(connection, pipeline()).unpublished == 0
+    assert execute(connection, pipeline()).unpublished == 0
     create(connection, "r1", "r2")
-    state = fetch(connection, pipeline())
+    state = execute(connection, pipeline())
     assert (state.events, state.events_exact, state.unpublished, state.lanes_leased) == (2, True, 2, 0)
     assert state.oldest_seconds is not None
     assert state.oldest_seconds >= 0
@@ -270,12 +271,12 @@ def test_the_list_of_runs_walks_an_index(connection: Connection) -> None:
 
 def _cursor(connection: Connection) -> str:
     create(connection, *(f"c{n}" for n in range(3)))
-    cursor = fetch(connection, reads.runs("default", limit=1)).next
+    cursor = execute(connection, reads.runs("default", limit=1)).next
     assert cursor is not None
     return cursor
 
 
-def _plan(connection: Connection, read: Read[Any]) -> str:
+def _plan(connection: Connection, read: Statement[Any]) -> str:
     connection.exec_driver_sql(
         "set enable_seqscan = off"
     )  # the table is tiny: ask what is possible, not what is cheap
@@ -286,5 +287,5 @@ def _plan(connection: Connection, read: Read[Any]) -> str:
 def test_a_database_without_the_schema_says_what_to_do(empty_database_url: str) -> None:
     engine = create_engine(sqlalchemy_url(empty_database_url))
     with engine.connect() as connection, pytest.raises(SchemaOutdated, match="postil migrate"):
-        fetch(connection, reads.runs("default"))
+        execute(connection, reads.runs("default"))
     engine.dispose()

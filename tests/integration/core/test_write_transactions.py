@@ -283,7 +283,7 @@ def test_something_else_is_refused_before_anything_happens(postil: Postil, other
 def test_an_engine_of_the_other_kind_is_refused(engine: Engine) -> None:
     with pytest.raises(errors.ConfigurationError, match="Postil"):
         AsyncPostil(engine)  # type: ignore[arg-type]
-    with pytest.raises(errors.ConfigurationError, match="no engine"):
+    with pytest.raises(errors.ConfigurationError, match="not an engine"):
         Postil(5)  # type: ignore[arg-type]
     with pytest.raises(errors.ConfigurationError, match="not one of PostgreSQL"):
         Postil("mysql://localhost/x")

@@ -1,134 +1,145 @@
-"""A verb written once is a method of both handles, and a plan runs alike at once and when awaited."""
+"""The methods of the clients are real functions with real signatures, and send the same commands sync and async."""
 
 from __future__ import annotations
 
-import asyncio
+import dataclasses
 import inspect
-from typing import Any
+import itertools
+import pydoc
+from typing import Any, get_type_hints
 
 import pytest
 
-from postil import AsyncPostil, AsyncTransactionWriter, Postil, TransactionWriter
-from postil.client.methods import Async, Sync
-from postil.hosting.driver import Sleep, Steps, drive, drive_async
-from postil.postgres import writes as journal
-from postil.postgres.writes import Call
+from postil import AsyncPostil, AsyncTransactionWriter, Postil, TransactionWriter, commands
+from postil.client.methods import AsyncWriter, SyncWriter, WriteMethod, write
+from postil.commands import Command, Context, RunCommand, StartRun
+from postil.model.receipts import RunReceipt
+from postil.postgres.writes.functions import FUNCTIONS, write_statement
+
+CLIENTS = (Postil, AsyncPostil, TransactionWriter, AsyncTransactionWriter)
+COMMANDS = sorted(FUNCTIONS, key=lambda command: command.__name__)
+METHODS = {
+    "".join(f"_{c.lower()}" if c.isupper() else c for c in command.__name__).removeprefix("_"): command
+    for command in COMMANDS
+}
 
 
-def double(tenant: str, n: int, *, more: int = 0) -> Call[int]:
-    """Double a number."""
-    return Call(f"{tenant}: {2 * n + more}", {}, lambda _: 0)
+class Methods:
+    """One method of a client."""
+
+    @write
+    def start_run(self, run_id: str, *, context: Context | None = None) -> Command[RunReceipt]:
+        """Start it."""
+        return StartRun(run_id, context=context)
 
 
-class Handle:
-    """Performs a call by telling its statement."""
+class Sync(Methods, SyncWriter):
+    """Returns the command that it was to send."""
 
-    tenant = "t"
-    double = Sync(double)
-
-    def perform(self, call: Call[Any]) -> Any:
-        return call.sql
+    def send(self, request: Any) -> Any:
+        return request
 
 
-class AsyncHandle:
-    """As above, when awaited."""
+class Async(Methods, AsyncWriter):
+    """Returns the command that it was to send, when awaited."""
 
-    tenant = "t"
-    double = Async(double)
-
-    async def perform(self, call: Call[Any]) -> Any:
-        await asyncio.sleep(0)
-        return call.sql
+    async def send(self, request: Any) -> Any:
+        return request
 
 
-async def test_both_handles_take_the_same_parameters_and_answer_the_same() -> None:
-    assert Handle().double(4, more=1) == "t: 9"
-    assert await AsyncHandle().double(4, more=1) == "t: 9"
-    assert Handle().double.__doc__ == "Double a number."
+async def test_sync_and_async_methods_send_the_same_command() -> None:
+    """One definition serves both kinds of writers."""
+    context = Context(causation_id="c")
+    assert Sync().start_run("r", context=context) == StartRun("r", context=context)
+    assert await Async().start_run("r", context=context) == StartRun("r", context=context)
 
 
-def test_every_verb_of_the_journal_is_there_in_all_four_places() -> None:
-    verbs = {name for name in journal.__all__ if name.islower() and name != "interaction_state"}
-    for place in (Postil, AsyncPostil, TransactionWriter, AsyncTransactionWriter):
-        kind = Async if place.__name__.startswith("Async") else Sync
-        bound = {
-            name for base in place.__mro__ for name, value in vars(base).items() if isinstance(value, kind)
+def test_an_async_method_is_a_coroutine_function() -> None:
+    """Frameworks ask `inspect` whether they must await a callable."""
+    assert inspect.iscoroutinefunction(Async.start_run)
+    assert inspect.iscoroutinefunction(Async().start_run)
+    assert not inspect.iscoroutinefunction(Sync().start_run)
+
+
+def test_every_command_is_a_method_of_all_clients() -> None:
+    """The four classes have exactly one write method for each command."""
+    exported = {
+        kind for kind in vars(commands).values() if isinstance(kind, type) and issubclass(kind, Command)
+    }
+    assert exported - {Command, RunCommand} == set(COMMANDS)
+    for client in CLIENTS:
+        methods = {
+            name
+            for base in client.__mro__
+            for name, value in vars(base).items()
+            if isinstance(value, WriteMethod)
         }
-        assert bound == verbs
-    for name in verbs:
-        assert inspect.getdoc(getattr(journal, name))
+        assert methods == set(METHODS)
 
 
-def step(name: str) -> Call[Any]:
-    return Call(name, {}, lambda _: None)
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_shows_its_parameters(client: type[Any], name: str) -> None:
+    """The signature has every field of the command with its default, on the class and on an object."""
+    method = getattr(client, name)
+    parameters = inspect.signature(method).parameters
+    fields = {field.name: field for field in dataclasses.fields(METHODS[name])}
+    assert next(iter(parameters)) == "self"
+    assert set(parameters) - {"self"} == set(fields)
+    for field in fields.values():
+        if field.kw_only:
+            assert parameters[field.name].default == field.default
+            assert parameters[field.name].kind is inspect.Parameter.KEYWORD_ONLY
+    bound = inspect.signature(getattr(object.__new__(client), name))
+    assert list(bound.parameters) == list(parameters)[1:]
 
 
-def plan(log: list[str]) -> Steps[str]:
-    try:
-        log.append((yield step("first")))
-    except LookupError as error:
-        log.append(f"handled {error}")
-    yield Sleep(0)
-    log.append((yield step("second")))
-    return "done"
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_has_its_name_doc_and_result(client: type[Any], name: str) -> None:
+    """Tracebacks, documentation tools and `typing.get_type_hints` see an ordinary function."""
+    method = getattr(client, name)
+    assert (method.__name__, method.__qualname__.split(".")[1]) == (name, name)
+    assert "Return" in (inspect.getdoc(method) or "")
+    assert getattr(object.__new__(client), name).__doc__ == method.__doc__
+    result = get_type_hints(method)["return"]
+    assert "Command" not in str(result)
+    assert "Receipt" in str(result) or "ImportedRun" in str(result)
 
 
-def answer(call: Call[Any]) -> Any:
-    return f"answer to {call.sql}"
+@pytest.mark.parametrize("name", METHODS)
+def test_all_clients_take_the_same_arguments(name: str) -> None:
+    """A caller may change from threads to asyncio, or from its own transaction, without changing an argument."""
+    assert len({inspect.signature(getattr(client, name)) for client in CLIENTS}) == 1
+    assert inspect.signature(Postil.run) == inspect.signature(AsyncPostil.run)
 
 
-def refuse_first(call: Call[Any]) -> Any:
-    if call.sql == "first":
-        raise LookupError(call.sql)
-    return answer(call)
+def test_help_names_each_parameter() -> None:
+    """`help(Postil)` shows the parameters of each method."""
+    page = pydoc.render_doc(Postil, renderer=pydoc.plaintext)
+    assert "annotate(self, run_id: 'str', *annotations: 'AnnotationLike'" in page
+    assert "context: 'Context | None' = None" in page
 
 
-def refuse_second(call: Call[Any]) -> Any:
-    if call.sql == "second":
-        raise LookupError(call.sql)
-    return answer(call)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_field_of_a_command_is_documented(command: type[Any]) -> None:
+    """Each command, and each of its fields, has a docstring."""
+    documented: set[str] = set()
+    for kind in command.__mro__:
+        if dataclasses.is_dataclass(kind):
+            lines = inspect.getsource(kind).splitlines()
+            documented |= {
+                line.strip().partition(":")[0]
+                for line, following in itertools.pairwise(lines)
+                if following.startswith('    """') and not line.startswith("class")
+            }
+    assert inspect.getdoc(command)
+    assert {field.name for field in dataclasses.fields(command)} <= documented
 
 
-async def run(how: str, run_call: Any, log: list[str]) -> str:
-    """Carry the plan out, one way or the other."""
-    if how == "sync":
-        return drive(plan(log), run_call)
-
-    async def run_async(call: Call[Any]) -> Any:
-        return run_call(call)
-
-    return await drive_async(plan(log), run_async)
-
-
-@pytest.mark.parametrize("how", ["sync", "async"])
-async def test_each_step_gets_its_answer_and_the_plan_its_result(how: str) -> None:
-    log: list[str] = []
-    assert await run(how, answer, log) == "done"
-    assert log == ["answer to first", "answer to second"]
-
-
-@pytest.mark.parametrize("how", ["sync", "async"])
-async def test_an_error_is_raised_inside_the_plan_which_may_handle_it(how: str) -> None:
-    log: list[str] = []
-    assert await run(how, refuse_first, log) == "done"
-    assert log == ["handled first", "answer to second"]
-
-
-@pytest.mark.parametrize("how", ["sync", "async"])
-async def test_an_error_the_plan_does_not_handle_comes_out(how: str) -> None:
-    with pytest.raises(LookupError, match="second"):
-        await run(how, refuse_second, [])
-
-
-async def test_a_cancellation_passes_through_the_plan() -> None:
-    begun = asyncio.Event()
-
-    async def hang(_: Call[Any]) -> None:
-        begun.set()
-        await asyncio.Event().wait()
-
-    task = asyncio.create_task(drive_async(plan([]), hang))
-    await begun.wait()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
+def test_the_sql_of_a_command_is_built_once() -> None:
+    """Two commands with the same parameters share one SQL text, which SQLAlchemy then parses once."""
+    first = write_statement("t", StartRun("a", context=Context(causation_id="1")))
+    second = write_statement("u", StartRun("b", context=Context(causation_id="2")))
+    assert first.sql is second.sql
+    assert "context" not in write_statement("t", StartRun("a")).sql

@@ -1,7 +1,8 @@
-"""The words of Postil as types: what conventions expand to, and what they hold their values to."""
+"""The types of the model: what conventions expand to, and which values are refused."""
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -14,6 +15,7 @@ from pydantic import BaseModel, Field, ValidationError
 from postil import (
     Actor,
     Approval,
+    Context,
     Convention,
     Decision,
     NewAnnotation,
@@ -24,7 +26,7 @@ from postil import (
     user,
 )
 from postil.errors import InvalidAnnotation, InvalidInput
-from postil.model.annotations import notes_of, regrouped
+from postil.model.annotations import annotations_to_json, expand, renumber_groups
 from postil.model.keys import KEY, check_key
 from postil.model.values import rfc3339
 
@@ -32,7 +34,7 @@ NAIVE = datetime(2020, 1, 1)  # noqa: DTZ001 (that is the point)
 
 
 class Review(Convention):
-    """A convention of somebody else's."""
+    """A convention of a host system."""
 
     prefix = "review"
     stars: int = Field(ge=1, le=5)
@@ -40,34 +42,35 @@ class Review(Convention):
 
 
 class Unnamed(Convention):
-    """A base for models made on the fly."""
+    """A convention without fields."""
 
     prefix = "bad"
 
 
 class Optional(Convention):
-    """A convention that need not say anything."""
+    """A convention whose fields may all be None."""
 
     prefix = "optional"
     word: str | None = None
 
 
-def said(*what: Any, **call: Any) -> list[tuple[str, Any]]:
-    return [(note.key, note.value) for note in notes_of(what, **call)]
+def expanded(*annotations: Any, **call: Any) -> list[tuple[str, Any]]:
+    return [(annotation.key, annotation.value) for annotation in expand(annotations, **call)]
 
 
-def test_a_convention_expands_to_the_keys_it_says() -> None:
+def test_a_convention_expands_to_its_keys() -> None:
+    """Each field that is not None becomes one key with its JSON value, in order."""
     when = datetime(2020, 1, 2, 3, 4, 5, tzinfo=UTC)
-    assert said(Decision(outcome="x", confidence=0, used_fallback=False)) == [
+    assert expanded(Decision(outcome="x", confidence=0, used_fallback=False)) == [
         ("decision.outcome", "x"),
         ("decision.confidence", 0.0),
         ("decision.used_fallback", False),
     ]
-    assert said(Approval(approvers=["a"], timestamp=when)) == [
+    assert expanded(Approval(approvers=["a"], timestamp=when)) == [
         ("approval.approvers", ["a"]),
         ("approval.timestamp", "2020-01-02T03:04:05Z"),
     ]
-    assert said(Review(stars=5), Revision(previous_run_id="r")) == [
+    assert expanded(Review(stars=5), Revision(previous_run_id="r")) == [
         ("review.stars", 5),
         ("revision.previous_run_id", "r"),
     ]
@@ -89,22 +92,24 @@ def test_a_convention_expands_to_the_keys_it_says() -> None:
         ("review.stars", 1.5),
     ],
 )
-def test_a_typed_key_is_held_to_its_type_however_it_is_said(key: str, value: Any) -> None:
+def test_a_typed_key_accepts_its_type_only(key: str, value: Any) -> None:
+    """A registered key is checked in a dictionary and in a `NewAnnotation` too."""
     for one in ({key: value}, NewAnnotation(key, value)):
         with pytest.raises(InvalidAnnotation) as refused:
-            list(notes_of([{"good": 1}, one]))
+            annotations_to_json([{"good": 1}, one])
         assert str(refused.value.field).startswith("annotations[1].value")
         assert key in refused.value.what
 
 
-def test_a_typed_key_takes_its_type_and_null() -> None:
+def test_a_typed_key_accepts_its_type_and_null() -> None:
+    """JSON null is valid for every key."""
     good = {
         "decision.confidence": 1,
         "review.tags": ["x"],
         "approval.timestamp": "2020-01-01T00:00:00Z",
         "decision.outcome": None,
     }
-    assert dict(said(good)) == good
+    assert dict(expanded(good)) == good
 
 
 @pytest.mark.parametrize(
@@ -118,13 +123,14 @@ def test_a_typed_key_takes_its_type_and_null() -> None:
         (lambda: Approval(approvers=["a"], timestamp=NAIVE), "approval.timestamp"),
     ],
 )
-def test_a_convention_refuses_what_it_is_not_by_its_field(make: Any, field: str) -> None:
+def test_a_convention_names_the_field_it_refuses(make: Any, field: str) -> None:
+    """The error of a malformed convention has the path of the field."""
     with pytest.raises(InvalidAnnotation) as refused:
         make()
     assert refused.value.field == field
 
 
-def test_inside_another_model_a_convention_fails_as_pydantic_does() -> None:
+def test_a_nested_convention_fails_as_pydantic_does() -> None:
     """A web framework turns pydantic's own error into a 422; ours must become part of it."""
 
     class Body(BaseModel):
@@ -137,7 +143,8 @@ def test_inside_another_model_a_convention_fails_as_pydantic_does() -> None:
         Body.model_validate_json('{"decision": {}}')
 
 
-def test_a_convention_with_a_key_nobody_could_write_is_refused_where_it_is_made() -> None:
+def test_a_convention_with_an_invalid_key_is_refused() -> None:
+    """The class statement itself fails, so that no write can fail later."""
     with pytest.raises(InvalidAnnotation):
         type("Bad", (Convention,), {"prefix": "Bad", "__module__": __name__})
     with pytest.raises(InvalidAnnotation):
@@ -153,31 +160,56 @@ def test_a_convention_with_a_key_nobody_could_write_is_refused_where_it_is_made(
         )
 
 
-def test_a_payload_goes_with_the_first_key_of_its_group_once() -> None:
-    notes = list(notes_of([{"a": 1}, Decision(outcome="x", rationale="y", payload=None)]))
-    assert [note.as_item("i").get("payload", "none") for note in notes] == ["none", None, "none"]
-    assert [note.group is None for note in notes] == [True, False, False]
-    assert notes[1].group == notes[2].group
+def test_a_payload_belongs_to_the_first_key_of_its_group() -> None:
+    """A convention's payload is stored once, and its annotations share one group."""
+    annotations = json.loads(
+        annotations_to_json([{"a": 1}, Decision(outcome="x", rationale="y", payload=None)])
+    )
+    assert [annotation.get("payload", "none") for annotation in annotations] == ["none", None, "none"]
+    assert ["group" in annotation for annotation in annotations] == [False, True, True]
+    assert annotations[1]["group"] == annotations[2]["group"]
 
 
-def test_a_payload_without_a_key_is_refused_and_not_dropped() -> None:
-    assert said(Optional()) == []
+def test_a_payload_without_a_key_is_refused() -> None:
+    """A convention whose fields are all None writes nothing, so its payload would be lost."""
+    assert expanded(Optional()) == []
     with pytest.raises(InvalidAnnotation, match="payload"):
-        said(Optional(payload={"a": 1}))
+        expanded(Optional(payload={"a": 1}))
 
 
-def test_groups_that_notes_bring_are_kept_apart_from_the_calls_own() -> None:
-    brought = list(notes_of([Decision(outcome="x", rationale="y")]))
-    notes = list(notes_of([*brought, Decision(outcome="z"), Review(stars=1)]))
-    assert [note.group for note in notes] == [0, 0, *sorted({note.group for note in notes[2:]})]
-    assert len({note.group for note in notes}) == 3
-    assert [note.group for note in regrouped(brought, notes)] == [
-        1 + max(n.group for n in notes if n.group is not None)
-    ] * 2
+def test_groups_of_single_annotations_stay_apart() -> None:
+    """Annotations that bring a group number never share the group of a convention in the same call."""
+    single = expand([Decision(outcome="x", rationale="y")])
+    annotations = expand([*single, Decision(outcome="z"), Review(stars=1)])
+    groups = [annotation.group for annotation in annotations]
+    assert groups[:2] == [0, 0]
+    assert len(set(groups)) == 3
+    last = max(group for group in groups if group is not None)
+    assert [annotation.group for annotation in renumber_groups(single, annotations)] == [last + 1] * 2
+
+
+def test_every_field_of_an_annotation_is_encoded() -> None:
+    """The JSON form has each field that is given, and no other."""
+    time = datetime(2020, 1, 2, tzinfo=UTC)
+    full = NewAnnotation("a", "ü", {"p": [1]}, user("ada"), "s", "i", "g", 1, 2, "k", time, 3)
+    bare, whole = json.loads(annotations_to_json([NewAnnotation("b", None), full]))
+    assert bare == {"key": "b", "value": None}
+    assert whole == {
+        "key": "a", "value": "ü", "payload": {"p": [1]}, "scope": "s", "scope_id": "i", "stage_id": "g",
+        "attempt": 1, "try": 2, "idempotency_key": "k", "group": 3, "recorded_at": time.isoformat(),
+        "actor": {"kind": "user", "id": "ada", "version": None},
+    }  # fmt: skip
+
+
+def test_an_idempotency_key_of_the_call_is_a_default() -> None:
+    """An annotation keeps its idempotency key; the others get that of the call."""
+    own, other = expand([NewAnnotation("a", 1, idempotency_key="own"), {"b": 1}], idempotency_key="call")
+    assert (own.idempotency_key, other.idempotency_key) == ("own", "call")
 
 
 @given(st.text(max_size=250))
-def test_a_key_is_lower_case_dotted_segments_of_at_most_200_characters(key: str) -> None:
+def test_a_valid_key_is_lower_case_dotted_segments(key: str) -> None:
+    """Every key that passes has at most 200 characters, in lower case, and no empty segment."""
     with suppress(InvalidAnnotation):
         check_key(key, "key")
         assert len(key) <= 200
@@ -186,7 +218,8 @@ def test_a_key_is_lower_case_dotted_segments_of_at_most_200_characters(key: str)
 
 
 @given(st.from_regex(KEY, fullmatch=True).filter(lambda key: len(key) <= 200))
-def test_such_a_key_is_taken(key: str) -> None:
+def test_every_key_of_the_grammar_is_valid(key: str) -> None:
+    """Every text that matches the grammar and has at most 200 characters passes."""
     check_key(key, "key")
 
 
@@ -194,11 +227,13 @@ def test_such_a_key_is_taken(key: str) -> None:
     "key", ["", "x" * 201, "A", "a.", ".a", "a..b", "a b", "a\n", "1", "a.-b", None, 5, ["a"]]
 )
 def test_any_other_key_is_refused(key: Any) -> None:
+    """Empty, long, upper-case and non-text keys raise InvalidAnnotation."""
     with pytest.raises(InvalidAnnotation):
         check_key(key, "key")
 
 
-def test_actors_say_who() -> None:
+def test_an_actor_has_a_kind_an_id_and_a_version() -> None:
+    """The helpers set the kind; a malformed part is refused with its path."""
     assert agent("triage", "2.1") == Actor("agent", "triage", "2.1")
     assert user("ada").as_json() == {"kind": "user", "id": "ada", "version": None}
     assert system("cron", "1").kind == "system"
@@ -215,7 +250,8 @@ def test_actors_say_who() -> None:
         assert str(refused.value.field).startswith("actor.")
 
 
-def test_a_trigger_is_source_and_action() -> None:
+def test_a_trigger_has_a_source_and_an_action() -> None:
+    """The JSON form of a trigger has all three fields."""
     assert Trigger("schedule", "replay", "n").as_json() == {
         "source": "schedule",
         "action": "replay",
@@ -224,7 +260,8 @@ def test_a_trigger_is_source_and_action() -> None:
 
 
 @given(st.datetimes(min_value=datetime(2, 1, 1), max_value=datetime(9998, 12, 31), timezones=st.timezones()))  # noqa: DTZ001
-def test_a_time_is_spelled_in_utc(time: datetime) -> None:
+def test_a_time_is_formatted_in_utc(time: datetime) -> None:
+    """The text is the same moment, with the offset of UTC."""
     spelled = rfc3339(time, "at")
     assert spelled.endswith("+00:00")
     assert datetime.fromisoformat(spelled) == time.astimezone(UTC)
@@ -239,7 +276,33 @@ def test_a_time_is_spelled_in_utc(time: datetime) -> None:
         None,
     ],
 )
-def test_what_is_no_moment_is_refused(time: Any) -> None:
+def test_a_time_without_a_zone_is_refused(time: Any) -> None:
+    """A naive time, a time beyond the year 9999 and another type raise InvalidInput."""
     with pytest.raises(InvalidInput) as refused:
         rfc3339(time, "at")
     assert refused.value.field == "at"
+
+
+@pytest.mark.parametrize(
+    ("make", "field"),
+    [
+        (lambda: Context(traceparent="abc"), "context.traceparent"),
+        (lambda: Context(traceparent="00-" + "A" * 32 + "-" + "1" * 16 + "-01"), "context.traceparent"),
+        (lambda: Context(causation_id=""), "context.causation_id"),
+        (lambda: Context(causation_id="x" * 201), "context.causation_id"),
+        (lambda: Context(causation_id=5), "context.causation_id"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_malformed_context_is_refused(make: Any, field: str) -> None:
+    """A context checks its parts when it is made, as the database does."""
+    with pytest.raises(InvalidInput) as refused:
+        make()
+    assert refused.value.field == field
+
+
+def test_a_context_has_the_parts_that_are_given() -> None:
+    """A part that is None is absent from the JSON form."""
+    traceparent = "00-" + "a" * 32 + "-" + "1" * 16 + "-01"
+    assert Context().as_json() == {}
+    assert Context(traceparent).as_json() == {"traceparent": traceparent}
+    assert Context(causation_id="c").as_json() == {"causation_id": "c"}

@@ -1,1 +1,1 @@
-"""Queries of the history as SQL statements."""
+"""Reads as SQL statements. Nothing here talks to a database."""

@@ -1,14 +1,11 @@
-"""How far the log has travelled, asked of the database in one statement."""
-
-from collections.abc import Sequence
+"""The statement that reads the state of the pipeline from the database."""
 
 from postil.model.queries import TOTAL_CAP
 from postil.model.records import Pipeline
-from postil.postgres.reads.runs import Read, Row
+from postil.postgres.statement import Rows, Statement
 
-# Counting ten million rows for every look at a page would be a load of its own:
-# beyond this many the planner's own estimate is shown, and said to be one.
 EXACT_BELOW = 200_000
+"""How many events are counted exactly. With more, the planner's estimate is used: a count would scan every event."""
 
 _SQL = f"""
     with estimated as (
@@ -37,10 +34,10 @@ _SQL = f"""
 """  # noqa: S608 (constants only)
 
 
-def pipeline() -> Read[Pipeline]:
-    """The database's side of the pipeline, of all tenants: the log, and the relay's cursors and leases."""
+def pipeline() -> Statement[Pipeline]:
+    """Return the statement for the event log and the relay's positions and leases, of all tenants."""
 
-    def answer(rows: Sequence[Row]) -> Pipeline:
+    def read(rows: Rows) -> Pipeline:
         row = rows[0]
         return Pipeline(
             server=row["server"],
@@ -57,4 +54,4 @@ def pipeline() -> Read[Pipeline]:
             parked=row["parked"],
         )
 
-    return Read(_SQL, {}, answer)
+    return Statement(_SQL, {}, read)

@@ -1,13 +1,17 @@
 // Generated from the API's OpenAPI document by `make docs`; edits are lost.
 
-/** Who did it: an open `kind` (`agent`, `user`, `system`, …), an id, and where it has one a version. */
+/**
+ * Who did something. `agent`, `user` and `system` make the usual kinds.
+ *
+ * Raises `InvalidInput` if a part is not a text of 1 to 200 characters.
+ */
 export interface Actor {
   kind: string;
   id: string;
   version: string | null;
 }
 
-/** A fact on a run. */
+/** An annotation of a run. */
 export interface Annotation {
   id: string;
   run_seq: number;
@@ -123,7 +127,7 @@ export interface FeedState {
   held: number;
 }
 
-/** A question a run waits on, or waited on. */
+/** A question that a run waits for, or waited for. */
 export interface Interaction {
   id: string;
   kind: string;
@@ -159,7 +163,7 @@ export interface KafkaState {
   messages?: number;
 }
 
-/** One event of the log. */
+/** One event of the event log. */
 export interface LoggedEvent {
   id: string;
   run_seq: number;
@@ -190,12 +194,7 @@ export interface PostgresState {
   exact?: boolean;
 }
 
-/**
- * The receipt of one annotation, tool call or interaction.
- *
- * `id` is its id (a UUID as text for an annotation), `run_seq` the number of its event within the run,
- * and `created` is False if an earlier call had stored it already.
- */
+/** The receipt of one annotation, tool call or interaction. */
 export interface Receipt {
   id: string;
   run_seq: number;
@@ -225,7 +224,11 @@ export interface Resolution {
   answer?: JsonValue;
 }
 
-/** A run as a list shows it; `head` is its last run_seq, the counts stop at `COUNT_CAP`. */
+/**
+ * A run, as lists show it.
+ *
+ * `head` is the run_seq of its last event. The counts `stages`, `annotations` and `pending` stop at `COUNT_CAP`.
+ */
 export interface Run {
   id: string;
   name: string;
@@ -243,7 +246,7 @@ export interface Run {
   ended_at: string | null;
 }
 
-/** A run with all that is recorded on it. */
+/** A run with all its fields. The counts `tool_calls` and `interactions` stop at `COUNT_CAP`. */
 export interface RunDetail {
   id: string;
   name: string;
@@ -309,7 +312,7 @@ export interface StagePage {
   head: number;
 }
 
-/** One call a run made; `duration_ms` is in milliseconds. */
+/** One call that a run made. `duration_ms` is in milliseconds; `kind` is ``ai`` for an AI call. */
 export interface ToolCall {
   id: string;
   kind: string;
@@ -343,7 +346,7 @@ export interface Totals {
   cancelled: number;
 }
 
-/** A pending interaction with the run it holds up. */
+/** A pending interaction, with the run that waits for it. */
 export interface WaitingInteraction {
   id: string;
   kind: string;
