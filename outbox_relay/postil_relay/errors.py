@@ -15,7 +15,3 @@ class HotStandby(PostilError):
 
 class ForeignLog(PostilError):
     """The cursors were made on another server, or in a future this server was restored from before."""
-
-
-class TopicUnusable(PostilError):
-    """Kafka knows the topic but will not let us use it, or refused to create it."""

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
-from confluent_kafka.admin import (  # type: ignore[attr-defined]  # these are public, but not declared so
-    AdminClient,
-    ConfigResource,  # pyright: ignore[reportPrivateImportUsage] -- likewise
-    ResourceType,  # pyright: ignore[reportPrivateImportUsage] -- likewise
-    TopicMetadata,  # pyright: ignore[reportPrivateImportUsage] -- likewise
-)
-from confluent_kafka.cimpl import NewTopic
 
-from postil.errors import ConfigurationError, Unavailable
+from postil.kafka import DEFAULT_LARGEST_MESSAGE, TOPIC_REFUSALS, Topics
 from postil.model.envelope import CONTENT_TYPE
 from postil_relay.commands import Row, Verdict
-from postil_relay.errors import TopicUnusable
 
 HEADERS: list[tuple[str, str | bytes | None]] = [("content-type", CONTENT_TYPE.encode())]
 
@@ -43,18 +33,9 @@ _PRODUCER: dict[str, Any] = {
     "topic.metadata.refresh.interval.ms": 30_000,
 }
 
-# Seconds an answer is waited for at a time; short, so that a signal is heeded in between.
-_ANSWER = 2.0
-LARGEST_BY_DEFAULT = 1_048_588  # Kafka's own
-
 _REFUSED = {
     KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG, KafkaError.INVALID_MSG_SIZE,
     KafkaError.INVALID_RECORD, KafkaError._INVALID_ARG,
-}  # fmt: skip
-_TOPIC = {
-    KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED, KafkaError.TOPIC_EXCEPTION,
-    KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError.POLICY_VIOLATION,
-    KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION, KafkaError._AUTHENTICATION,
 }  # fmt: skip
 
 
@@ -64,7 +45,7 @@ class Topic:
 
     name: str
     partitions: int
-    largest: int = LARGEST_BY_DEFAULT
+    largest: int = DEFAULT_LARGEST_MESSAGE
 
     @property
     def large(self) -> int:
@@ -82,7 +63,7 @@ def verdict(error: KafkaError) -> Verdict:
     """What a delivery's error means for what follows."""
     if error.code() in _REFUSED:
         return Verdict.REFUSED
-    return Verdict.TOPIC if error.code() in _TOPIC else Verdict.RETRY
+    return Verdict.TOPIC if error.code() in TOPIC_REFUSALS else Verdict.RETRY
 
 
 class Flight:
@@ -200,94 +181,11 @@ class Outlet:
 
 
 def ensure_topic(client: dict[str, str], name: str, partitions: int, *, timeout: float = 10.0) -> Topic:
-    """Create the topic if it is missing, never change it.
+    """Return the topic; create it if it is missing, never change it.
 
-    Raises `Unavailable` where no broker answers, `TopicUnusable` where it refuses,
-    `ConfigurationError` where the client refuses its settings.
+    Raises `Unavailable` if no broker responds, `TopicUnusable` if a broker refuses,
+    and `ConfigurationError` if the client refuses its settings.
     """
-    deadline = time.monotonic() + timeout
-    admin, found = look_up(client, name, timeout=timeout)
-    try:
-        missing = found.error is not None and found.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART
-        if missing:
-            _create(admin, name, partitions, timeout)
-        while missing and found.error is not None and time.monotonic() < deadline:
-            found = admin.list_topics(name, timeout=timeout).topics[name]
-    except KafkaException as error:
-        raise _translated(error.args[0], name, client) from error
-    if found.error is not None:
-        raise _translated(found.error, name, client)
-    return Topic(name, len(found.partitions), _largest_message(admin, name, min(timeout, 2.0)))
-
-
-def look_up(
-    client: dict[str, str], topic: str, *, timeout: float = 10.0
-) -> tuple[AdminClient, TopicMetadata]:
-    """An administrator's client, and what a broker answered it about the topic; the answer may be an error.
-
-    Raises `Unavailable` with the reason where no broker answers, `ConfigurationError` where the client refuses its settings.
-    """
-    said: dict[int, KafkaError] = {}
-
-    def note(error: KafkaError) -> None:
-        said.setdefault(error.code(), error)
-
-    settings: dict[str, Any] = {
-        **client,
-        "client.id": "postil-relay-admin",
-        "socket.timeout.ms": int(timeout * 1000),
-        "log_level": 0,
-        "error_cb": note,
-    }
-    try:
-        admin = AdminClient(settings)
-    except KafkaException as error:
-        raise ConfigurationError(
-            f"Kafka's client refuses its settings: {error.args[0].str()}.",
-            advice="Correct the POSTIL_KAFKA_* settings.",
-        ) from error
-    deadline = time.monotonic() + timeout
-    while True:
-        try:
-            return admin, admin.list_topics(topic, timeout=min(timeout, _ANSWER)).topics[topic]
-        except KafkaException as error:
-            admin.poll(0)  # has the client say what it met
-            all_down = said.pop(KafkaError._ALL_BROKERS_DOWN, None)
-            if all_down is not None or time.monotonic() > deadline:
-                why = next(iter(said.values()), error.args[0])
-                raise _unavailable(why, client) from error
-
-
-def _largest_message(admin: AdminClient, name: str, timeout: float) -> int:
-    resource = ConfigResource(ResourceType.TOPIC, name)
-    try:
-        futures = cast("dict[ConfigResource, Future[dict[str, Any]]]", admin.describe_configs([resource]))  # pyright: ignore[reportUnknownMemberType] -- the driver leaves the future's type open
-        return int(futures[resource].result(timeout)["max.message.bytes"].value)
-    except (KafkaException, TimeoutError):
-        return LARGEST_BY_DEFAULT  # not everybody may ask, and the cluster in memory does not answer
-
-
-def _create(admin: AdminClient, topic: str, partitions: int, timeout: float) -> None:
-    new = NewTopic(topic, num_partitions=partitions, replication_factor=-1)  # -1: the cluster's own default
-    try:
-        futures = cast("dict[str, Future[None]]", admin.create_topics([new], operation_timeout=timeout))  # pyright: ignore[reportUnknownMemberType] -- the driver leaves the future's type open
-        futures[topic].result(timeout)
-    except KafkaException as error:
-        if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-            raise
-
-
-def _translated(error: KafkaError, topic: str, client: dict[str, str]) -> Unavailable | TopicUnusable:
-    if verdict(error) is Verdict.TOPIC and error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
-        return TopicUnusable(
-            f"Kafka refuses topic {topic}: {error.str()}.",
-            advice="Check its name and this client's rights (POSTIL_KAFKA_*).",
-        )
-    return _unavailable(error, client)
-
-
-def _unavailable(error: KafkaError, client: dict[str, str]) -> Unavailable:
-    return Unavailable(
-        f"Kafka at {client.get('bootstrap.servers')} cannot be used now: {error.str()}.",
-        advice="Check that it runs, and the POSTIL_KAFKA_* settings.",
-    )
+    topics = Topics(client, client_id="postil-relay-admin", timeout=timeout)
+    state = topics.ensure(name, partitions)
+    return Topic(name, len(state.partitions), topics.largest_message(name))

@@ -16,10 +16,10 @@ from typing import Any
 
 from psycopg import Connection
 
+from postil.model.limits import LANES
 from postil_relay.commands import Cursor
 from postil_relay.errors import ForeignLog, HotStandby, LeaseLost
 
-LANES = 64
 SECONDS = 5.0
 LONG_SECONDS = 120.0
 """Taken before a statement that may outlast `SECONDS`, such as the first look at a large backlog."""

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import gc
-import signal
 import sys
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
-from types import FrameType
 from typing import Any
 
 import psycopg
 from psycopg import Connection
 
 from postil.runtime.logs import announce_ready, configure_logs
+from postil.runtime.signals import collect_garbage_rarely, on_stop_signal
 from postil.settings import Settings, load_settings
 from postil_relay.database_thread import connect, translated
 from postil_relay.relay import Relay
@@ -32,13 +30,8 @@ def run_until_stopped(settings: Settings) -> None:
     )
     stop = threading.Event()
 
-    def end(_signal: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
-    # Rows are tens of thousands of tuples without cycles, which the collector would walk over and over.
-    gc.set_threshold(100_000, 20, 20)
+    on_stop_signal(stop.set)
+    collect_garbage_rarely()
     # Two threads take turns, and an event's way leads through both.
     sys.setswitchinterval(0.0005)
     relay.run(stop)

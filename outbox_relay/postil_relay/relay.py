@@ -16,6 +16,8 @@ from psycopg import Connection
 from psycopg import errors as pg
 
 from postil.errors import PostilError, SchemaOutdated, Unavailable
+from postil.model.limits import LANES
+from postil.runtime.failpoints import reach
 from postil_relay import lease as leases
 from postil_relay import parking
 from postil_relay.commands import (
@@ -34,14 +36,19 @@ from postil_relay.commands import (
 )
 from postil_relay.database_thread import Database, connect, translated
 from postil_relay.errors import LeaseLost
-from postil_relay.failpoint import passing
 from postil_relay.kafka_producer import Outlet, Topic, ensure_topic, verdict
 from postil_relay.lease import Lease
-from postil_relay.retry import kafka_unreachable, postgres_unreachable
+from postil_relay.policies import kafka_unreachable, postgres_unreachable
 from postil_relay.state_machine import Commands, Machine
 from postil_relay.window_reader import Log
 
 log: Any = structlog.get_logger("postil.relay")
+
+FAILPOINTS = (
+    "relay.lanes_claimed", "relay.window_fetched", "relay.rows_produced", "relay.checkpoint_due",
+    "relay.checkpoint_saved", "relay.drained",
+)  # fmt: skip
+"""Steps at which a test may kill the relay, in the order in which a relay reaches them first."""
 
 Report: TypeAlias = Callable[[Machine], Commands]
 """What the database thread answers: the report to make to the machine."""
@@ -131,8 +138,8 @@ class Relay:
         while not stop.is_set():
             held = leases.claim(connection, self._owner)
             if held is not None:
-                passing("on_claim")
-                log.info("publishing", lanes=leases.LANES, epoch=held.epoch, topic=self._topic.name)
+                reach("relay.lanes_claimed")
+                log.info("publishing", lanes=LANES, epoch=held.epoch, topic=self._topic.name)
                 self._ready()
                 return held
             if not said:
@@ -191,7 +198,7 @@ class _Leader:
         finally:
             self._outlet.drop()
             self._database.close()
-        passing("before_release")
+        reach("relay.drained")
         leases.release(self._connection, self._lease)
         log.info("released", acknowledged=self._machine.acknowledged)
 
@@ -252,7 +259,7 @@ class _Leader:
         match command:
             case Send(batch, rows):
                 self._outlet.send(batch, rows)
-                passing("after_produce")
+                reach("relay.rows_produced")
             case Fetch():
                 self._database.ask(lambda: self._fetched(command))
             case Save():
@@ -277,14 +284,14 @@ class _Leader:
     def _fetched(self, command: Fetch) -> Report:
         fetched = self._database.look(command.cursor)
         if fetched.rows:
-            passing("after_poll")
+            reach("relay.window_fetched")
         return lambda machine: machine.on_rows(fetched.rows, fetched.then)
 
     def _saved(self, command: Save) -> Report:
-        passing("before_checkpoint")
+        reach("relay.checkpoint_due")
         began = time.monotonic()
         leases.save(self._connection, self._lease, command.cursor)
-        passing("after_checkpoint")
+        reach("relay.checkpoint_saved")
         self._owned_until = began + leases.SECONDS
         return lambda machine: machine.on_saved(command.cursor)
 

@@ -9,7 +9,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import class_row
 
-LANES = 64
+from postil.model.limits import LANES
 
 
 @dataclass(frozen=True, slots=True)

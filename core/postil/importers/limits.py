@@ -7,10 +7,6 @@ import json
 
 from postil.importers.histories import Json
 
-VALUE_LIMIT = 16 * 1024
-"""Largest value of an annotation, in bytes of JSON text."""
-BODY_LIMIT = 256 * 1024
-"""Largest payload, input, result or metadata, in bytes of JSON text."""
 HEAD = 1000
 """How many characters of a text that is too large its marker keeps."""
 

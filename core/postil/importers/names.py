@@ -5,16 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 
-ID_LIMIT = 200
-"""Characters a run's or stage's id may have."""
-KEY_LIMIT = 200
-"""Characters an annotation's key may have."""
+from postil.model.limits import MAX_ID, MAX_KEY
 
 _NOT_IN_A_KEY = re.compile(r"[^a-z0-9_]+")
 _SHAPE_OF_KEY = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")
 
 
-def within(identifier: str, limit: int = ID_LIMIT) -> str:
+def within(identifier: str, limit: int = MAX_ID) -> str:
     """Return the identifier. If it is too long, return its beginning and a digest of the whole, which is distinct and stable."""
     if len(identifier) <= limit:
         return identifier
@@ -36,8 +33,8 @@ def annotation_key(prefix: str, source_key: str) -> str:
     key = ".".join([prefix, *(part for part in segments if part)])
     if key == prefix or not _SHAPE_OF_KEY.fullmatch(key):
         key = f"{prefix}.attribute_{hashlib.sha256(source_key.encode()).hexdigest()[:8]}"
-    if len(key) > KEY_LIMIT:
-        key = f"{key[: KEY_LIMIT - 17].rstrip('._')}_{hashlib.sha256(source_key.encode()).hexdigest()[:16]}"
+    if len(key) > MAX_KEY:
+        key = f"{key[: MAX_KEY - 17].rstrip('._')}_{hashlib.sha256(source_key.encode()).hexdigest()[:16]}"
     return key
 
 
@@ -50,7 +47,7 @@ class StageIds:
 
     def next(self, activity: str) -> str:
         """Return a new id for one more execution of `activity`."""
-        base = within(activity, ID_LIMIT - 8)  # room for ~9999999
+        base = within(activity, MAX_ID - 8)  # room for ~9999999
         while True:
             count = self._count[base] = self._count.get(base, 0) + 1
             stage_id = base if count == 1 else f"{base}~{count}"

@@ -10,16 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.exc import DBAPIError
-from tenacity import (
-    RetryCallState,
-    Retrying,
-    retry_if_exception_type,
-    sleep_using_event,
-    stop_after_delay,
-    stop_any,
-    stop_when_event_set,
-    wait_random_exponential,
-)
+from tenacity import RetryCallState
 
 from postil.errors import (
     NotDurable,
@@ -33,6 +24,7 @@ from postil.errors import (
 from postil.model.json_text import check_text
 from postil.postgres.failures import translated
 from postil.postgres.url import sqlalchemy_url
+from postil.runtime.retry import until_stopped
 
 RECORD = "select run_id, events, created from postil.record_runs(%s, %s::jsonb)"
 # After a lost connection it is unknown whether the last batch was committed. These runs were, by this import.
@@ -102,13 +94,12 @@ class Writer:
             connect_args=_CONNECT,
             pool_reset_on_return="rollback",
         )
-        self._retrying = Retrying(
-            retry=retry_if_exception_type((Unavailable, Retryable)),
-            wait=wait_random_exponential(multiplier=0.1, max=2.0),
-            stop=stop_any(stop_after_delay(patience), stop_when_event_set(self._stop_waiting)),
-            sleep=sleep_using_event(self._stop_waiting),
-            before_sleep=self._report_wait,
-            reraise=True,
+        self._retrying = until_stopped(
+            self._stop_waiting,
+            longest_pause=2.0,
+            before_pause=self._report_wait,
+            retry_on=(Unavailable, Retryable),
+            patience=patience,
         )
         try:
             self._since: datetime = self._once("select clock_timestamp()", ())[0][0]

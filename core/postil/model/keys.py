@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 
 from postil.errors import InvalidAnnotation
+from postil.model.limits import MAX_KEY
 
 KEY = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z0-9_][a-z0-9_-]*)*")
 """A key: lower-case dotted segments."""
-
-MAX_KEY = 200
 
 
 def check_key(key: object, place: str) -> None:

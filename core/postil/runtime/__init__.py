@@ -1,1 +1,1 @@
-"""What every long-running program shares: logs, readiness and failpoints."""
+"""What every long-running program shares: logs, signals, retries and failpoints."""

@@ -1,7 +1,8 @@
-"""Named steps at which a test can kill this process, to prove that a restart repairs whatever was half done.
+"""Failpoints: named steps at which a test kills this process, to prove that a restart repairs a half-done step.
 
-``POSTIL_FAILPOINT=audit.records_durable`` dies the first time that step is reached, ``…:3`` the third time.
-Unset, as always outside tests, `reach` costs one comparison.
+``POSTIL_FAILPOINT=audit.records_durable`` kills the process the first time it reaches that step.
+``POSTIL_FAILPOINT=audit.records_durable:3`` kills it the third time.
+If the variable is not set, `reach` costs one comparison.
 """
 
 from __future__ import annotations
@@ -10,23 +11,23 @@ import os
 import signal
 
 _name = ""
-_left = 0
+_remaining = 0
 
 
 def arm(failpoint: str) -> None:
-    """Die at this step (``name`` or ``name:times``); "" for never."""
-    global _name, _left  # noqa: PLW0603 (one for the process that is about to end)
+    """Kill the process at this step: ``name`` or ``name:times``. An empty text disarms."""
+    global _name, _remaining  # noqa: PLW0603 (the process has one failpoint, and ends at it)
     _name, _, times = failpoint.partition(":")
-    _left = int(times or 1)
+    _remaining = int(times or 1)
 
 
 def reach(name: str) -> None:
-    """Die here by SIGKILL, which no handler softens, if this is the step that was asked for."""
-    global _left  # noqa: PLW0603 (as above)
+    """Kill the process if `name` is the armed step. SIGKILL leaves no time for any clean-up."""
+    global _remaining  # noqa: PLW0603 (as above)
     if name != _name:
         return
-    _left -= 1
-    if _left == 0:
+    _remaining -= 1
+    if _remaining == 0:
         os.kill(os.getpid(), signal.SIGKILL)
 
 

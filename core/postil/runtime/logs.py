@@ -1,4 +1,4 @@
-"""What every long-running program of ours does as a process: logs, and saying that it is ready."""
+"""Logs and readiness of a long-running program."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import sys
 
 import structlog
 
-log = structlog.get_logger("postil.service")
+logger = structlog.get_logger("postil.service")
 
 
 def configure_logs() -> None:
-    """Structured logs to standard error: for people on a terminal, JSON for everything else."""
+    """Send structured logs to standard error: readable text on a terminal, JSON lines otherwise."""
     renderer = structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
     structlog.configure(
         processors=[
@@ -25,11 +25,12 @@ def configure_logs() -> None:
 
 
 def announce_ready() -> None:
-    """Tell a supervisor, on standard output and on the descriptor it named in ``POSTIL_READY_FD``."""
+    """Write "ready" to standard output, and to the file descriptor in ``POSTIL_READY_FD`` if a supervisor set it."""
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     if descriptor := os.environ.get("POSTIL_READY_FD"):
         try:
             os.write(int(descriptor), b"ready\n")
-        except (OSError, ValueError) as error:  # its reader may have gone: no reason to stop what is ready
-            log.warning("POSTIL_READY_FD cannot be written to", given=descriptor, why=str(error))
+        except (OSError, ValueError) as error:
+            # The supervisor may have ended. The program itself is ready and must continue.
+            logger.warning("POSTIL_READY_FD cannot be written to", given=descriptor, why=str(error))

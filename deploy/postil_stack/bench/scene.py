@@ -17,8 +17,8 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from postil.errors import ConfigurationError, Unavailable
+from postil.kafka import look_up
 from postil.settings import Settings, load_settings
-from postil_relay.kafka_producer import look_up
 from postil_stack.bench.scratch import scratch_database
 
 PARTITIONS = 6

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import psycopg
 import pytest
@@ -22,7 +22,7 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 from postil.model.envelope import parse
 from postil.postgres.migrate import migrate
 from postil.settings import Settings, load_settings
-from postil_relay import failpoint
+from postil_relay.relay import FAILPOINTS
 from postil_stack.servers.kafka import EmbeddedKafka
 from postil_stack.servers.postgres import EmbeddedPostgres
 
@@ -167,16 +167,16 @@ def stage(settings: Settings) -> Iterator[Stage]:
     stage.close()
 
 
-@pytest.mark.parametrize("point", get_args(failpoint.Name))
+@pytest.mark.parametrize("point", FAILPOINTS)
 def test_a_relay_that_ends_anywhere_loses_nothing(stage: Stage, point: str) -> None:
     runs = [f"run-{n}" for n in range(20)]
     stage.write(*runs, times=5)
     ended = stage.relay(point)
-    if point == "before_release":
+    if point == "relay.drained":
         ended.ready()
         ended.process.send_signal(signal.SIGTERM)
     words = ended.words()
-    assert ended.process.returncode == failpoint.EXIT_CODE, words
+    assert ended.process.returncode == -signal.SIGKILL, words
     stage.write(*runs, times=5)
     stage.relay().ready()
     stage.write(*runs)

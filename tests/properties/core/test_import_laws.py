@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from postil.importers import BadCase, MalformedInput, Options, Parsed, traj, xes
 from postil.importers.histories import Json
-from postil.importers.limits import BODY_LIMIT, fit, size
+from postil.importers.limits import fit, size
 from postil.importers.names import StageIds, annotation_key, run_id
 from postil.importers.source import Source
 from postil.importers.xes.elements import Attribute
 from postil.importers.xes.values import as_object
 from postil.model.keys import check_key
+from postil.model.limits import MAX_PAYLOAD_BYTES
 
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff"), max_size=20)
 KEYS = TEXT.filter(lambda key: key != "")
@@ -239,7 +240,7 @@ def test_fit_respects_the_limit_and_keeps_small_values(value: Json, limit: int, 
 
     assert size(fitted) <= limit
     assert (fitted == value) == (markers == 0) == (size(value) <= limit)
-    assert fit(value, BODY_LIMIT) == (value, 0)
+    assert fit(value, MAX_PAYLOAD_BYTES) == (value, 0)
 
 
 @given(st.lists(st.sampled_from(["A", "A~2", "A~3", "B", "A" * 250, "A" * 251]), max_size=30))

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from postil.importers import BadCase, MalformedInput, Options, Parsed, traj
-from postil.importers.limits import BODY_LIMIT, VALUE_LIMIT, size
+from postil.importers.limits import size
 from postil.importers.source import Source
 from postil.importers.traj import document
+from postil.model.limits import MAX_PAYLOAD_BYTES, MAX_VALUE_BYTES
 
 STEP = {
     "action": "open main.py\n",
@@ -153,8 +154,8 @@ def test_values_over_the_limit_become_markers(tmp_path: Path) -> None:
         400_000,
     )
     assert thought["value"]["bytes"] == 20_000
-    assert size(call["result"]) <= BODY_LIMIT
-    assert size(thought["value"]) <= VALUE_LIMIT
+    assert size(call["result"]) <= MAX_PAYLOAD_BYTES
+    assert size(thought["value"]) <= MAX_VALUE_BYTES
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,10 @@ import pytest
 
 from fixtures.event_logs import attribute, case, event, log, read
 from postil.importers import BadCase, InputUnreadable, MalformedInput, Options, Parsed, xes
-from postil.importers.limits import BODY_LIMIT, VALUE_LIMIT, size
+from postil.importers.limits import size
 from postil.importers.source import Source
 from postil.importers.xes import parser
+from postil.model.limits import MAX_PAYLOAD_BYTES, MAX_VALUE_BYTES
 
 
 def only(tmp_path: Path, content: str, options: Options | None = None) -> dict[str, Any]:
@@ -172,7 +173,7 @@ def test_values_over_the_limit_become_markers(tmp_path: Path) -> None:
     assert isinstance(case_, Parsed)
     (decision,) = [step for step in case_.history["steps"] if step.get("key") == "decision.outcome"]
     completed = case_.history["steps"][-1]
-    for value, limit in [(decision["value"], VALUE_LIMIT), (completed["result"], BODY_LIMIT)]:
+    for value, limit in [(decision["value"], MAX_VALUE_BYTES), (completed["result"], MAX_PAYLOAD_BYTES)]:
         assert size(value) <= limit
     assert completed["result"]["outcome"] == {
         "truncated": True, "bytes": 300_000, "head": "y" * 1000,

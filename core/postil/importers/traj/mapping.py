@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from postil.importers.errors import BadCase, MalformedInput
 from postil.importers.histories import Actor, History, Json, Options, Parsed, Step
-from postil.importers.limits import BODY_LIMIT, VALUE_LIMIT, fit
+from postil.importers.limits import fit
 from postil.importers.names import run_id, within
 from postil.importers.source import Source
 from postil.importers.traj.document import (
@@ -26,6 +26,7 @@ from postil.importers.traj.document import (
     parsed,
     text_in,
 )
+from postil.model.limits import MAX_PAYLOAD_BYTES, MAX_VALUE_BYTES
 
 TIMES = "Not in the file: each time is that of the import; order and durations are the original ones."
 # Prompts and replies repeat the steps and can be many times as large.
@@ -87,7 +88,7 @@ class _TrajectoryMapping:
             "status": "completed" if str(outcome).startswith("submitted") else "failed",
             "actor": self._actor,
             "trigger": {"source": "import", "action": "import"},
-            "input": self._fit(self._input(), BODY_LIMIT),
+            "input": self._fit(self._input(), MAX_PAYLOAD_BYTES),
             "metadata": self._fit(
                 {
                     "format": "traj",
@@ -96,18 +97,18 @@ class _TrajectoryMapping:
                     "times": TIMES,
                     "omitted": cast("Json", OMITTED),
                 },
-                BODY_LIMIT,
+                MAX_PAYLOAD_BYTES,
             ),
             "steps": steps,
         }
         if history["status"] == "completed":
-            history["result"] = self._fit(details, BODY_LIMIT)
+            history["result"] = self._fit(details, MAX_PAYLOAD_BYTES)
         elif outcome is None:
             message = "The file has no exit_status: the agent was interrupted, or was still running when the file was copied."
-            history["error"] = self._fit({"message": message, **details}, BODY_LIMIT)
+            history["error"] = self._fit({"message": message, **details}, MAX_PAYLOAD_BYTES)
         else:
             history["error"] = self._fit(
-                {"message": f"The agent ended with {outcome}.", **details}, BODY_LIMIT
+                {"message": f"The agent ended with {outcome}.", **details}, MAX_PAYLOAD_BYTES
             )
         return history
 
@@ -147,10 +148,11 @@ class _TrajectoryMapping:
             "kind": "tool",
             "actor": self._actor,
             "arguments": self._fit(
-                {"action": action, **arguments} if arguments else {"action": action}, BODY_LIMIT
+                {"action": action, **arguments} if arguments else {"action": action}, MAX_PAYLOAD_BYTES
             ),
             "result": self._fit(
-                {"observation": step.get("observation"), "state": parsed(step.get("state"))}, BODY_LIMIT
+                {"observation": step.get("observation"), "state": parsed(step.get("state"))},
+                MAX_PAYLOAD_BYTES,
             ),
         }
         if (seconds := step.get("execution_time")) is not None:
@@ -164,7 +166,7 @@ class _TrajectoryMapping:
             rationale: Step = {
                 "type": "annotation:created",
                 "key": "decision.rationale",
-                "value": self._fit(thought.strip("\n"), VALUE_LIMIT),
+                "value": self._fit(thought.strip("\n"), MAX_VALUE_BYTES),
                 "scope": "tool_call",
                 "scope_id": identifier,
                 "actor": self._actor,
@@ -175,7 +177,7 @@ class _TrajectoryMapping:
             if rest:  # the reply has more than the thought and the action
                 payload["response"] = response
             if payload:
-                rationale["payload"] = self._fit(payload, BODY_LIMIT)
+                rationale["payload"] = self._fit(payload, MAX_PAYLOAD_BYTES)
             steps.append(rationale)
 
     def _fit(self, value: Json, limit: int) -> Json:

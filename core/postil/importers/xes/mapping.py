@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from postil.importers.errors import BadCase
 from postil.importers.histories import Actor, History, Json, Options, Parsed, Step
-from postil.importers.limits import BODY_LIMIT, VALUE_LIMIT, fit
+from postil.importers.limits import fit
 from postil.importers.names import annotation_key, run_id, within
 from postil.importers.source import Source
 from postil.importers.xes import case_attributes, decisions
@@ -35,6 +35,7 @@ from postil.importers.xes.events import (
 )
 from postil.importers.xes.lifecycle import Lifecycle, Transition
 from postil.importers.xes.parser import LogParser
+from postil.model.limits import MAX_PAYLOAD_BYTES, MAX_VALUE_BYTES
 
 CASE_ANNOTATIONS = 24
 """How many attributes of a case become annotations at most. The run's input holds all of them."""
@@ -91,7 +92,9 @@ class _CaseMapping:
             "name": within(self._context.name),
             "status": "completed",
             "trigger": {"source": "import", "action": "import"},
-            "input": self._fit({**values, "@every_event": repeated} if repeated else values, BODY_LIMIT),
+            "input": self._fit(
+                {**values, "@every_event": repeated} if repeated else values, MAX_PAYLOAD_BYTES
+            ),
             "metadata": self._context.metadata,
             "steps": steps,
         }
@@ -176,7 +179,7 @@ class _CaseMapping:
             "name": within(event.activity),
         }
         if rest:
-            step["result"] = self._fit(rest, BODY_LIMIT)
+            step["result"] = self._fit(rest, MAX_PAYLOAD_BYTES)
         if effect.ending == "failed":
             step["error"] = {"message": f"The log states: {text_of(event.attributes, TRANSITION)}."}
         return _stamped(step, at, event.actor)
@@ -190,7 +193,7 @@ class _CaseMapping:
         for number, (key, value) in enumerate(keys.items()):
             step = self._annotation(key, value, at, actor)
             if number == 0:
-                step["payload"] = self._fit(decision.stated, BODY_LIMIT)
+                step["payload"] = self._fit(decision.stated, MAX_PAYLOAD_BYTES)
             if len(keys) > 1:
                 step["group"] = self._groups
             steps.append(step)
@@ -215,12 +218,12 @@ class _CaseMapping:
     def _attribute_step(self, key: str, value: Json, at: datetime | None, actor: Actor | None = None) -> Step:
         step = self._annotation(annotation_key("xes", key), value, at, actor)
         if step.get("key") != f"xes.{key.replace(':', '.')}":
-            step["payload"] = self._fit({"key": key}, BODY_LIMIT)
+            step["payload"] = self._fit({"key": key}, MAX_PAYLOAD_BYTES)
         return step
 
     def _annotation(self, key: str, value: Json, at: datetime | None, actor: Actor | None) -> Step:
         return _stamped(
-            {"type": "annotation:created", "key": key, "value": self._fit(value, VALUE_LIMIT)}, at, actor
+            {"type": "annotation:created", "key": key, "value": self._fit(value, MAX_VALUE_BYTES)}, at, actor
         )
 
     def _fit(self, value: Json, limit: int) -> Json:
