@@ -1,7 +1,7 @@
-"""What the audit log's own files say of it: how many records are sealed, since when, and whether its writer lives.
+"""The state of an audit log as its files show it: how many records it holds, and whether its writer runs.
 
-Only the end of each manifest is read, so a look costs the same however long the log is.
-Whether the log was tampered with is for `postil audit verify` to say.
+Only the end of each manifest is read, so the cost does not grow with the log.
+`postil audit verify` checks whether the log was tampered with.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from typing_extensions import TypedDict
 
 from postil_consumers.audit.log.recovery import MANIFEST
 
-_TAIL = 64 * 1024
-"""Bytes read from a manifest's end: a few hundred entries."""
+_TAIL_BYTES = 64 * 1024
+"""Bytes read from the end of a manifest: a few hundred entries."""
 _STATES: dict[str, Literal["ok", "waiting"]] = {"green": "ok", "yellow": "waiting"}
 
 
@@ -45,13 +45,13 @@ class AuditLogState(TypedDict):
 
 
 def audit_log(directory: Path) -> AuditLogState:
-    """The state of the audit log in `directory`: ``ok``, ``empty``, ``stopped`` or ``down``, and its figures."""
+    """Return the state of the audit log in `directory`, and its figures."""
     try:
         manifests = sorted(directory.glob(f"*/{MANIFEST}"))
         figures = _figures(manifests)
     except OSError as error:
         return {"state": "down", "reason": f"{directory} cannot be read: {error.strerror}"}
-    return {**_writer(directory / "health.json", begun=bool(manifests)), **figures}
+    return {**_writer(directory / "health.json", started=bool(manifests)), **figures}
 
 
 def _figures(manifests: list[Path]) -> _Figures:
@@ -66,39 +66,39 @@ def _figures(manifests: list[Path]) -> _Figures:
     }
 
 
-def _writer(health: Path, *, begun: bool) -> AuditLogState:
-    """Whether the process that writes the log is there and well, from the file it keeps about itself."""
+def _writer(health: Path, *, started: bool) -> AuditLogState:
+    """Return the state of the process that writes the log, from the health file that it writes."""
     try:
-        said: Any = json.loads(health.read_text("utf-8"))
-        state, pid, reason = said["state"], int(said["pid"]), str(said["what"])
+        report: Any = json.loads(health.read_text("utf-8"))
+        state, pid, reason = report["state"], int(report["pid"]), str(report["what"])
     except (OSError, ValueError, KeyError, TypeError):
-        reason = "nobody writes it; start `postil consume audit`"
-        return {"state": "stopped" if begun else "empty", "reason": reason}
-    if not _lives(pid):
+        reason = "no process writes it; start `postil consume audit`"
+        return {"state": "stopped" if started else "empty", "reason": reason}
+    if not _is_running(pid):
         return {"state": "stopped", "reason": "its writer has ended; start `postil consume audit`"}
     return {"state": _STATES.get(state, "down"), "reason": reason or None}
 
 
-def _lives(pid: int) -> bool:
+def _is_running(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True  # another user's
+        return True  # a process of another user
     return True
 
 
 def _tail(manifest: Path) -> list[bytes]:
     with manifest.open("rb") as file:
         end = file.seek(0, 2)
-        file.seek(max(0, end - _TAIL))
+        file.seek(max(0, end - _TAIL_BYTES))
         lines = file.read().split(b"\n")
-    return lines[:-1]  # what follows the last line break is still being written
+    return lines[:-1]  # the writer has not finished what follows the last line break
 
 
 def _size(lines: list[bytes]) -> int:
-    """The log's size after the newest whole entry that tells it."""
+    """Return the log's size as the newest whole entry with a size states it."""
     for line in reversed(lines):
         try:
             entry: Any = json.loads(line)

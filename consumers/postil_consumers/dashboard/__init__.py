@@ -1,1 +1,1 @@
-"""The live dashboard: an API over the history, a gap-free feed of events, and the page that shows both."""
+"""The live dashboard: the API, a gap-free feed of events, and the page that shows both."""

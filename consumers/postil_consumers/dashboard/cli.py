@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 
-def _host_names(given: list[str] | None) -> list[str] | None:
-    for name in given or ():
+def _host_names(names: list[str] | None) -> list[str] | None:
+    for name in names or ():
         if not re.fullmatch(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", name):
-            raise typer.BadParameter(f"{name!r} is no host name; give it without scheme and port.")
-    return given
+            raise typer.BadParameter(f"{name!r} is not a host name; give it without scheme and port.")
+    return names
 
 
 def register(app: typer.Typer) -> None:
@@ -28,7 +28,7 @@ def serve(
     allow_host: Annotated[
         list[str] | None,
         typer.Option(
-            help="A host name to answer to, besides localhost and IP addresses",
+            help="A host name to serve, in addition to localhost and IP addresses",
             envvar="POSTIL_HTTP_ALLOW_HOST",
             callback=_host_names,
         ),

@@ -1,6 +1,6 @@
-"""Whether the pipeline is healthy: Postgres, the relay, Kafka, the audit log and the feed, each asked alone.
+"""The state of the pipeline: Postgres, the relay, Kafka, the audit log and the feed, each read separately.
 
-A part that cannot be asked says why; the others still answer.
+A part that cannot be read reports the reason; the states of the others are still returned.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from postil.settings import Settings
 from postil_consumers.audit.sink import consumer_group
 from postil_consumers.audit.status import AuditLogState, audit_log
 from postil_consumers.dashboard.feed.hub import Hub
-from postil_consumers.dashboard.feed.tap import Tap
+from postil_consumers.dashboard.feed.topic_tail import TopicTail
 
-FRESH = 1.0
-"""Seconds an answer is shared by all viewers."""
-BEHIND_SECONDS = 5.0
+MAX_AGE = 1.0
+"""Seconds for which one state is returned to all viewers."""
+RELAY_BEHIND_SECONDS = 5.0
 """Age of the oldest unpublished event from which the relay counts as behind."""
-BEHIND_EVENTS = 1_000
-"""Messages from which the audit log counts as behind; fewer are on their way."""
+AUDIT_BEHIND_MESSAGES = 1_000
+"""Lag from which the audit log counts as behind; fewer messages are being processed."""
 
 
 class PostgresState(TypedDict):
@@ -75,7 +75,7 @@ class AuditState(AuditLogState):
 
 
 class FeedState(TypedDict):
-    """The feed of this server: its line to Kafka, its readers, and how many events it holds for reconnects."""
+    """The feed of this server: its connection to Kafka, its readers, and how many events it holds for reconnects."""
 
     state: Literal["live", "connecting", "down"]
     reason: str | None
@@ -96,20 +96,20 @@ class PipelineState(TypedDict):
 
 
 class Health:
-    """Gathers the state of every part, at most once a second however many look."""
+    """Reads the state of every part, at most once per `MAX_AGE`, however many viewers ask."""
 
-    def __init__(self, settings: Settings, database: Database, hub: Hub, tap: Tap | None) -> None:
+    def __init__(self, settings: Settings, database: Database, hub: Hub, tail: TopicTail | None) -> None:
         self._settings = settings
         self._database = database
         self._hub = hub
-        self._tap = tap
+        self._tail = tail
         self._gathering: asyncio.Task[PipelineState] | None = None
         self._gathered_at = 0.0
 
     async def now(self) -> PipelineState:
-        """The state of every part, at most `FRESH` seconds old."""
+        """Return the state of every part, at most `MAX_AGE` seconds old."""
         loop = asyncio.get_running_loop()
-        if self._gathering is None or (self._gathering.done() and loop.time() - self._gathered_at > FRESH):
+        if self._gathering is None or (self._gathering.done() and loop.time() - self._gathered_at > MAX_AGE):
             self._gathered_at = loop.time()
             self._gathering = asyncio.create_task(self._gather())
         return await asyncio.shield(self._gathering)
@@ -120,7 +120,7 @@ class Health:
             asyncio.to_thread(self._kafka),
             asyncio.to_thread(audit_log, self._settings.audit_path),
         )
-        if audit["state"] == "ok" and lag is not None and lag > BEHIND_EVENTS:
+        if audit["state"] == "ok" and lag is not None and lag > AUDIT_BEHIND_MESSAGES:
             audit["state"] = "behind"
         return {
             "postgres": postgres,
@@ -132,7 +132,7 @@ class Health:
 
     async def _postgres(self) -> tuple[PostgresState, RelayState]:
         try:
-            found = await self._database.ask(pipeline())
+            database = await self._database.fetch(pipeline())
         except PostilError as error:
             return (
                 {"state": "down", "reason": error.what, "advice": error.advice},
@@ -140,11 +140,11 @@ class Health:
             )
         log: PostgresState = {
             "state": "ok",
-            "server": found.server,
-            "events": found.events,
-            "exact": found.events_exact,
+            "server": database.server,
+            "events": database.events,
+            "exact": database.events_exact,
         }
-        return log, relay_state(found)
+        return log, relay_state(database)
 
     def _kafka(self) -> tuple[KafkaState, int | None]:
         """Return the state of Kafka, and the audit log's lag where it can be read."""
@@ -157,17 +157,17 @@ class Health:
         except KafkaException as error:
             return {"state": "down", "reason": str(error)}, None
         try:
-            found = consumer.list_topics(topic, timeout=2).topics[topic]
-            if found.error is not None:
+            metadata = consumer.list_topics(topic, timeout=2).topics[topic]
+            if metadata.error is not None:
                 reason = f"topic {topic} does not exist yet: the relay creates it"
                 return {"state": "waiting", "reason": reason}, None
-            parts = [TopicPartition(topic, number) for number in found.partitions]
-            bounds = {p.partition: consumer.get_watermark_offsets(p, timeout=2) for p in parts}
-            committed = consumer.committed(parts, timeout=2)
-            places = {p.partition: p.offset for p in committed}
+            partitions = [TopicPartition(topic, number) for number in metadata.partitions]
+            bounds = {p.partition: consumer.get_watermark_offsets(p, timeout=2) for p in partitions}
+            committed = consumer.committed(partitions, timeout=2)
+            offsets = {p.partition: p.offset for p in committed}
             messages = sum(high - low for low, high in bounds.values())
-            lag = sum(high - max(low, places[n]) for n, (low, high) in bounds.items())
-            return {"state": "ok", "topic": topic, "partitions": len(parts), "messages": messages}, lag
+            lag = sum(high - max(low, offsets[n]) for n, (low, high) in bounds.items())
+            return {"state": "ok", "topic": topic, "partitions": len(partitions), "messages": messages}, lag
         except KafkaException as error:
             cause = error.args[0]
             reason = cause.str() if isinstance(cause, KafkaError) else str(error)
@@ -178,10 +178,10 @@ class Health:
     def _feed(self) -> FeedState:
         ring, readers = self._hub.ring, self._hub.readers
         held = ring.last - ring.first + 1
-        if self._tap is None:
+        if self._tail is None:
             reason = "no Kafka is configured"
             return {"state": "down", "reason": reason, "readers": readers, "at": ring.last, "held": held}
-        status = self._tap.status
+        status = self._tail.status
         return {
             "state": status.state,
             "reason": status.reason,
@@ -192,23 +192,23 @@ class Health:
         }
 
 
-def relay_state(found: Pipeline) -> RelayState:
-    """What the relay's cursors mean: ``ok``, ``behind``, ``stopped`` (no lease is held) or ``never`` (none was)."""
+def relay_state(pipeline: Pipeline) -> RelayState:
+    """Return the relay's state as its leases and cursors show it."""
     state: Literal["ok", "behind", "stopped", "never"]
-    if found.lanes_leased == 0:
-        state = "never" if found.epoch == 0 else "stopped"
-    elif found.oldest_seconds is not None and found.oldest_seconds > BEHIND_SECONDS:
+    if pipeline.lanes_leased == 0:
+        state = "never" if pipeline.epoch == 0 else "stopped"
+    elif pipeline.oldest_seconds is not None and pipeline.oldest_seconds > RELAY_BEHIND_SECONDS:
         state = "behind"
     else:
         state = "ok"
     return {
         "state": state,
-        "unpublished": found.unpublished,
-        "oldest_seconds": found.oldest_seconds,
-        "owners": found.owners,
-        "lanes": found.lanes,
-        "lanes_leased": found.lanes_leased,
-        "epoch": found.epoch,
-        "checkpoint_seconds": found.checkpoint_seconds,
-        "parked": found.parked,
+        "unpublished": pipeline.unpublished,
+        "oldest_seconds": pipeline.oldest_seconds,
+        "owners": pipeline.owners,
+        "lanes": pipeline.lanes,
+        "lanes_leased": pipeline.lanes_leased,
+        "epoch": pipeline.epoch,
+        "checkpoint_seconds": pipeline.checkpoint_seconds,
+        "parked": pipeline.parked,
     }

@@ -1,4 +1,4 @@
-"""Runs the application under uvicorn: streams end before the wait for them begins, readiness is said aloud."""
+"""Runs the dashboard under uvicorn: reports when it is ready, and ends open streams before it shuts down."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from starlette.types import ASGIApp
 
 from postil.errors import ConfigurationError
 from postil.http import peer
-from postil.http.peer_protocol import OwnPeersOnly
+from postil.http.peer_protocol import OwnUserProtocol
 from postil.runtime.logs import announce_ready, configure_logs
 from postil.settings import Settings
 from postil_consumers.dashboard.app import create_app
 from postil_consumers.dashboard.feed.hub import Hub
 
-log = structlog.get_logger("postil.dashboard")
+logger = structlog.get_logger("postil.dashboard")
 
 
 class Server(uvicorn.Server):
-    """uvicorn, which on SIGTERM first closes the feed: an open stream would otherwise hold it up."""
+    """uvicorn that first closes the feed when it shuts down: open streams would otherwise delay it."""
 
     def __init__(
-        self, app: ASGIApp, hub: Hub, *, own_users_only: bool, when_ready: Callable[[], None]
+        self, app: ASGIApp, hub: Hub, *, own_user_only: bool, when_ready: Callable[[], None]
     ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
-                http=OwnPeersOnly if own_users_only else "auto",
+                http=OwnUserProtocol if own_user_only else "auto",
                 ws="none",
                 access_log=False,
                 log_config=None,
@@ -45,13 +45,13 @@ class Server(uvicorn.Server):
         self._when_ready = when_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Say that the page can be opened."""
+        """Start, and report that the page can be stack."""
         await super().startup(sockets)
         if self.started:
             self._when_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End the streams, then everything else."""
+        """End the streams, then the server."""
         self._hub.close()
         await super().shutdown(sockets)
 
@@ -59,24 +59,27 @@ class Server(uvicorn.Server):
 def serve(settings: Settings, *, hosts: Collection[str] = (), any_local_user: bool = False) -> None:
     """Serve until SIGTERM or SIGINT, which end the process with 0.
 
-    Raises `ConfigurationError` where the address cannot be listened on.
+    Raises `ConfigurationError` if the server cannot listen on the address.
     """
     configure_logs()
     settings.require_database_url()
-    listening = listen(settings.http_host, settings.http_port)
-    guarded = peer.is_loopback(settings.http_host) and not any_local_user and peer.can_tell()
-    host, port = listening.getsockname()[:2]
-    log.info("dashboard", url=f"http://{f'[{host}]' if ':' in host else host}:{port}", own_user_only=guarded)
+    listener = listen(settings.http_host, settings.http_port)
+    own_user_only = peer.is_loopback(settings.http_host) and not any_local_user and peer.is_supported()
+    host, port = listener.getsockname()[:2]
+    logger.info(
+        "dashboard", url=f"http://{f'[{host}]' if ':' in host else host}:{port}", own_user_only=own_user_only
+    )
     if not peer.is_loopback(settings.http_host):
-        log.warning(
-            "listening beyond this machine: whoever reaches this address reads and answers", host=host
+        logger.warning(
+            "listening beyond this machine: every client that reaches it can read runs and resolve interactions",
+            host=host,
         )
     hub = Hub()
     app = create_app(settings, hosts=hosts, hub=hub)
-    # uvicorn drains on a signal, and then raises it once more for whoever handled it before.
+    # uvicorn drains on a signal, and then raises it once more for the handler that was installed before.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _exit)
-    Server(app, hub, own_users_only=guarded, when_ready=announce_ready).run(sockets=[listening])
+    Server(app, hub, own_user_only=own_user_only, when_ready=announce_ready).run(sockets=[listener])
 
 
 def _exit(_signal: int, _frame: FrameType | None) -> None:
@@ -84,17 +87,17 @@ def _exit(_signal: int, _frame: FrameType | None) -> None:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Take the address before anything else is done; raises `ConfigurationError` where it cannot be had."""
-    with ExitStack() as opened:
+    """Return a socket bound to the address; raises `ConfigurationError` if it cannot be bound."""
+    with ExitStack() as stack:
         try:
             family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-            listening = opened.enter_context(socket.socket(family, kind, protocol))
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listening.bind(address)
+            listener = stack.enter_context(socket.socket(family, kind, protocol))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
         except OSError as error:
             raise ConfigurationError(
                 f"The dashboard cannot listen on {host} port {port}: {error.strerror or error}.",
                 advice="Choose another port with POSTIL_HTTP_PORT or --port, or stop what uses this one.",
             ) from None
-        opened.pop_all()
-    return listening
+        stack.pop_all()
+    return listener

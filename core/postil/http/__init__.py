@@ -1,1 +1,1 @@
-"""The HTTP API: routes, response classes and the checks before them."""
+"""The HTTP API: routes, response models, and the checks before a request is served."""

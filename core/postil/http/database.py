@@ -1,4 +1,4 @@
-"""The dashboard's connection to Postgres: a small pool, bounded waits, one retry after a lost connection."""
+"""The API's access to Postgres: a small connection pool, a time limit, and one retry of a read."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from postil.postgres.statement import Statement
 
 T = TypeVar("T")
 
-PATIENCE = 10.0
-"""Seconds a question may take before the database counts as away."""
+TIMEOUT = 10.0
+"""Seconds that one statement may take, the wait for a connection included."""
 
 
 class Database:
-    """Asks questions of one database; raises the typed errors of `postil.errors`, `Unavailable` above all."""
+    """Runs single statements in one database. Raises the errors of `postil.errors`, such as `Unavailable`."""
 
-    def __init__(self, url: str) -> None:
-        # Every question is one statement, so autocommit saves two round trips;
-        # no prepared statements, so that a pooler in transaction mode may stand in between.
+    def __init__(self, url: str, application_name: str) -> None:
+        # Each request runs one statement, so autocommit saves two round trips.
+        # Without prepared statements, a pooler in transaction mode may stand between the API and Postgres.
         self._engine = create_async_engine(
             sqlalchemy_url(url),
             isolation_level="AUTOCOMMIT",
@@ -36,43 +36,34 @@ class Database:
             connect_args={
                 "connect_timeout": 3,
                 "prepare_threshold": None,
-                "application_name": "postil-dashboard",
+                "application_name": application_name,
             },
         )
 
-    async def ask(self, read: Statement[T]) -> T:
-        """Answer `read`; a connection that died while idle is replaced without anybody noticing."""
+    async def fetch(self, read: Statement[T]) -> T:
+        """Return the result of a read. If its connection is lost, the read runs once more on a new connection."""
         try:
-            return await self._once(read)
+            return await self.execute(read)
         except Unavailable:
-            return await self._once(read)
+            return await self.execute(read)
 
-    async def perform(self, write: Statement[T]) -> T:
-        """Run one write in a transaction of its own, and never twice."""
+    async def execute(self, statement: Statement[T]) -> T:
+        """Run one statement in its own transaction, once, and return its result."""
         try:
-            async with asyncio.timeout(PATIENCE), self._engine.connect() as connection:
-                return await execute_async(connection, write)
-        except DBAPIError as error:  # from connecting
-            raise translated(error) from error
-        except (TimeoutError, PoolTimeout) as error:
-            raise _away() from error
-
-    async def close(self) -> None:
-        """Give the connections back."""
-        await self._engine.dispose()
-
-    async def _once(self, read: Statement[T]) -> T:
-        try:
-            async with asyncio.timeout(PATIENCE), self._engine.connect() as connection:
-                return await execute_async(connection, read)
+            async with asyncio.timeout(TIMEOUT), self._engine.connect() as connection:
+                return await execute_async(connection, statement)
         except DBAPIError as error:  # from connecting; execute_async translates its own
             raise translated(error) from error
         except (TimeoutError, PoolTimeout) as error:
-            raise _away() from error
+            raise _timed_out() from error
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._engine.dispose()
 
 
-def _away() -> Unavailable:
+def _timed_out() -> Unavailable:
     return Unavailable(
-        f"The database did not answer within {PATIENCE:.0f} s.",
+        f"The database did not answer within {TIMEOUT:.0f} s.",
         advice="Look at its load with `postil doctor`.",
     )

@@ -1,7 +1,7 @@
-"""What is refused before a request is looked at: foreign host names, and writes a foreign page may have sent.
+"""Refuses requests for unknown host names, and writes that another site's page may have sent.
 
-No cookie and no password is involved, so what protects the API is where a request comes from:
-the Host header against DNS rebinding, Origin and Sec-Fetch-Site against forged requests,
+The API uses no cookies and no passwords, so it is protected by checks of where a request comes from:
+the Host header against DNS rebinding, Origin and Sec-Fetch-Site against forged requests (CSRF),
 and `postil.http.peer` against other users of the machine.
 """
 
@@ -30,19 +30,19 @@ SECURITY_HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
-_SAFE = {"GET", "HEAD", "OPTIONS"}
-_MOST_BODY = 64 * 1024
+_SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+_MAX_BODY = 64 * 1024  # bytes
 
 
 class Guard:
-    """ASGI middleware: checks each request, and puts the security headers on each answer."""
+    """ASGI middleware: checks each request, and adds the security headers to each response."""
 
     def __init__(self, app: ASGIApp, hosts: Collection[str] = ()) -> None:
         self._app = app
         self._hosts = {"localhost", *(host.lower() for host in hosts)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve, or refuse with the reason."""
+        """Pass the request on, or refuse it with the reason."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -56,17 +56,17 @@ class Guard:
                     headers.setdefault("cache-control", "no-store")
             await send(message)
 
-        refused = self._refusal(scope["method"], Headers(scope=scope))
-        await (refused or self._app)(scope, receive, send_guarded)
+        refusal = self._refusal(scope["method"], Headers(scope=scope))
+        await (refusal or self._app)(scope, receive, send_guarded)
 
     def _refusal(self, method: str, headers: Headers) -> LosslessJsonResponse | None:
         host = headers.get("host", "")
         if not self._is_known(host):
             return _refused(
-                421, f"This server does not answer to the name {host!r}.",
+                421, f"This server does not serve the host name {host!r}.",
                 "Open it under localhost, its IP address, or a name given with --allow-host.",
             )  # fmt: skip
-        if method in _SAFE:
+        if method in _SAFE_METHODS:
             return None
         site, origin = headers.get("sec-fetch-site"), headers.get("origin")
         if site not in (None, "same-origin") or (origin is not None and urlsplit(origin).netloc != host):
@@ -77,14 +77,16 @@ class Guard:
         if kind != "application/json":
             return _refused(415, "A write must be JSON.", "Send it with content-type: application/json.")
         length = headers.get("content-length", "")
-        if not length.isdecimal() or int(length) > _MOST_BODY:
+        if not length.isdecimal() or int(length) > _MAX_BODY:
             return _refused(
-                413, "The request has no length, or too great a one.", f"Send at most {_MOST_BODY:,} bytes."
+                413,
+                "The request has no content-length, or its body is too large.",
+                f"Send at most {_MAX_BODY:,} bytes.",
             )
         return None
 
     def _is_known(self, host: str) -> bool:
-        """IP addresses are known: rebinding needs a name that its attacker can point elsewhere."""
+        """Return whether this server serves the host; an IP address always, because DNS rebinding needs a name."""
         try:
             name = urlsplit(f"//{host}").hostname or ""
         except ValueError:

@@ -1,4 +1,4 @@
-"""The page's one write: a person's answer to a question a run waits on."""
+"""The API's write: the answer to an interaction that a run waits for."""
 
 from __future__ import annotations
 
@@ -23,11 +23,18 @@ router = APIRouter(
 
 
 class Resolution(BaseModel):
-    """An approval is answered by its `outcome` and perhaps a `note`, any other question by a JSON `answer`."""
+    """The answer to an interaction: `outcome`, and optionally `note`, for an approval, else any JSON as `answer`."""
 
     model_config = ConfigDict(extra="forbid")
 
-    who: Annotated[str, Field(min_length=1, max_length=200, description="Who answers; recorded as the actor")]
+    who: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=200,
+            description="Id of the user who resolves the interaction; recorded as the actor",
+        ),
+    ]
     outcome: Literal["accept", "decline"] | None = None
     note: Annotated[str | None, Field(max_length=10_000)] = None
     answer: JsonValue = None
@@ -38,15 +45,15 @@ class Resolution(BaseModel):
             raise ValueError("give either an outcome (accept or decline) or an answer")
         return self
 
-    def recorded(self) -> Any:
-        """The answer as it is stored."""
+    def stored_answer(self) -> Any:
+        """Return the answer in the form that is stored."""
         if self.outcome is None:
             return self.answer
         return {"outcome": self.outcome} | ({"note": self.note} if self.note else {})
 
 
-def of_interaction(interaction: str) -> str:
-    """The interaction's id from its path segment (see `address`)."""
+def interaction_id_from_path(interaction: str) -> str:
+    """Return the interaction's id from its path segment (see `run_ids`)."""
     return from_segment(interaction, "interaction")
 
 
@@ -59,14 +66,12 @@ async def resolve(
     db: Db,
     tenant: Tenant,
     run_id: RunId,
-    interaction_id: Annotated[str, Depends(of_interaction)],
-    said: Resolution,
+    interaction_id: Annotated[str, Depends(interaction_id_from_path)],
+    resolution: Resolution,
 ) -> Response:
-    """Answer a question; the first answer stands, a second one is a 409."""
-    who = Actor("user", check_text(said.who, "who"))
-    receipt = await db.perform(
-        write_statement(
-            tenant, ResolveInteraction(run_id, interaction_id, cast("Json", said.recorded()), actor=who)
-        )
-    )
+    """Answer an interaction. The first answer stands; a second one is refused with 409."""
+    actor = Actor("user", check_text(resolution.who, "who"))
+    answer = cast("Json", resolution.stored_answer())
+    command = ResolveInteraction(run_id, interaction_id, answer, actor=actor)
+    receipt = await db.execute(write_statement(tenant, command))
     return LosslessJsonResponse(receipt)

@@ -1,7 +1,7 @@
-"""Who is at the other end of a loopback connection: on Linux the kernel says so in /proc/net/tcp.
+"""Identifies the user who owns the client end of a loopback connection, from /proc/net/tcp on Linux.
 
-A page bound to loopback is reachable by every user of the machine.
-Here only connections of the server's own user, and of root, are served.
+Every user of a machine can reach a server that listens on loopback.
+With this check, the server serves its own user and root only.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ _TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 
 
 @dataclass(frozen=True, slots=True)
-class Peer:
-    """An endpoint of a TCP connection."""
+class Endpoint:
+    """One end of a TCP connection."""
 
     host: str
     port: int
 
 
-def can_tell() -> bool:
-    """Whether this system shows who owns a connection."""
+def is_supported() -> bool:
+    """Return whether this system shows who owns a connection."""
     return sys.platform == "linux" and _TABLES[0].is_file()
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address stays on this machine; a name other than ``localhost`` counts as one that leaves it."""
+    """Return whether an address stays on this machine; of the names, only ``localhost`` does."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
@@ -39,54 +39,54 @@ def is_loopback(host: str) -> bool:
     return (mapped or address).is_loopback
 
 
-def owner(client: Peer, server: Peer) -> int | None:
-    """The user id of the process that holds the client's end, or None where nobody does any more."""
-    wanted = {(_key(client), _key(server))}
+def owner_uid(client: Endpoint, server: Endpoint) -> int | None:
+    """Return the user id of the process that holds the client's end, or None if no process holds it any more."""
     for table in _TABLES:
         try:
-            lines = table.read_text("ascii").splitlines()[1:]
+            rows = table.read_text("ascii").splitlines()[1:]
         except OSError:
             continue
-        found = find_owner(lines, wanted)
-        if found is not None:
-            return found
+        uid = find_uid(rows, client, server)
+        if uid is not None:
+            return uid
     return None
 
 
-def find_owner(lines: Iterable[str], wanted: set[tuple[tuple[bytes, int], tuple[bytes, int]]]) -> int | None:
-    """The uid column of the row whose two ends are `wanted`.
+def find_uid(rows: Iterable[str], client: Endpoint, server: Endpoint) -> int | None:
+    """Return the uid in the row whose two ends are `client` and `server`, or None if there is no such row.
 
-    A row with inode 0 is a socket its process has closed already. The kernel shows such a row as root's,
-    whoever made it, so it tells nothing: otherwise "connect, send, close" would pass as root.
+    A row with inode 0 is a socket that its process has closed. The kernel shows uid 0 in such a row,
+    whatever the user of the process, so the row is skipped: otherwise "connect, send, close" would pass as root.
     """
-    for line in lines:
-        columns = line.split()
+    ends = _packed(client), _packed(server)
+    for row in rows:
+        columns = row.split()
         if len(columns) < 10 or columns[9] == "0":
             continue
-        if (_parse(columns[1]), _parse(columns[2])) in wanted:
+        if (_parse(columns[1]), _parse(columns[2])) == ends:
             return int(columns[7])
     return None
 
 
-def allowed(client: Peer, server: Peer) -> bool:
-    """Whether the other end is ours: this server's user, or root."""
-    return owner(client, server) in {0, os.geteuid()}
+def is_own_user(client: Endpoint, server: Endpoint) -> bool:
+    """Return whether the client's end belongs to this server's user, or to root."""
+    return owner_uid(client, server) in {0, os.geteuid()}
 
 
-def _key(end: Peer) -> tuple[bytes, int]:
+def _packed(end: Endpoint) -> tuple[bytes, int]:
     address = ipaddress.ip_address(end.host.partition("%")[0])
-    return _plain(address.packed), end.port
+    return _unmapped(address.packed), end.port
 
 
 def _parse(column: str) -> tuple[bytes, int]:
-    """An end as /proc writes it: the address by fours in the machine's byte order, then the port."""
+    """Read an end as /proc writes it: the address in words of four bytes in the machine's byte order, then the port."""
     address, _, port = column.partition(":")
     words = bytes.fromhex(address)
     if sys.byteorder == "little":
         words = b"".join(words[i : i + 4][::-1] for i in range(0, len(words), 4))
-    return _plain(words), int(port, 16)
+    return _unmapped(words), int(port, 16)
 
 
-def _plain(packed: bytes) -> bytes:
-    """An IPv4 address stays one when a dual-stack socket spells it as IPv6."""
+def _unmapped(packed: bytes) -> bytes:
+    """Return the IPv4 address of an IPv4-mapped IPv6 address, which a dual-stack socket shows; others unchanged."""
     return packed[12:] if packed.startswith(bytes(10) + b"\xff\xff") else packed

@@ -25,6 +25,7 @@ from postil.errors import (
     Unavailable,
 )
 from postil.http.models import ErrorBody
+from postil.model.envelope import CONTENT_TYPE
 from postil.model.queries import InvalidQuery
 from postil.model.records import JsonText
 
@@ -62,28 +63,38 @@ def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 class LosslessJsonResponse(JSONResponse):
-    """JSON. Stored values pass through as text, so that no number is rounded and no key reordered."""
+    """JSON in which stored values pass through as text, so that no number is rounded and no key is reordered."""
 
     def render(self, content: Any) -> bytes:
-        """Serialise dataclasses, times and stored JSON."""
+        """Serialise dataclasses, times and stored JSON values."""
         return orjson.dumps(
-            content, default=_stored, option=orjson.OPT_UTC_Z | orjson.OPT_PASSTHROUGH_DATACLASS
+            content, default=_encodable, option=orjson.OPT_UTC_Z | orjson.OPT_PASSTHROUGH_DATACLASS
         )
 
 
-def _stored(value: Any) -> Any:
+def _encodable(value: Any) -> Any:
     if isinstance(value, JsonText):
         return orjson.Fragment(value.text)
     if is_dataclass(value):
         # The key of `try_` is `try`.
         return {field.name.rstrip("_"): getattr(value, field.name) for field in fields(value)}
-    raise TypeError(f"{type(value).__name__} has no form in JSON")
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
 
 
-def refusal(error: PostilError) -> LosslessJsonResponse:
-    """An error as an answer: the status, what happened, what to do, and the field where one is at fault."""
-    kinds = (kind for kind in type(error).__mro__ if kind in _STATUS)
-    status = _STATUS.get(next(kinds, PostilError), 500)
+class CloudEventResponse(JSONResponse):
+    """One CloudEvent, as the text that the database returns."""
+
+    media_type = CONTENT_TYPE
+
+    def render(self, content: str) -> bytes:
+        """Encode the text."""
+        return content.encode()
+
+
+def error_response(error: PostilError) -> LosslessJsonResponse:
+    """Return the response to an error, with the status of the error's class."""
+    classes = (kind for kind in type(error).__mro__ if kind in _STATUS)
+    status = _STATUS.get(next(classes, PostilError), 500)
     body = ErrorBody(type(error).__name__, error.what, error.advice, getattr(error, "field", None))
     return LosslessJsonResponse(
         body, status_code=status, headers={"retry-after": "1"} if status == 503 else None
@@ -106,24 +117,24 @@ def install(app: FastAPI) -> None:
 
     app.openapi = describe_errors  # type: ignore[method-assign]  # FastAPI's own way to change the document
 
-    async def postil_error(_: Request, error: Exception) -> Response:
+    async def on_postil_error(_: Request, error: Exception) -> Response:
         assert isinstance(error, PostilError)
-        return refusal(error)
+        return error_response(error)
 
-    async def invalid(_: Request, error: Exception) -> Response:
+    async def on_invalid_request(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
         first = error.errors()[0]
-        where = [str(part) for part in first["loc"] if part not in ("query", "body", "path")]
-        field = ".".join(where) or "body"
-        return refusal(
+        path = [str(part) for part in first["loc"] if part not in ("query", "body", "path")]
+        field = ".".join(path) or "body"
+        return error_response(
             InvalidQuery(field, f"{first['msg']}.", advice="Correct the named field and ask again.")
         )
 
-    async def http(_: Request, error: Exception) -> Response:
+    async def on_http_error(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         body = ErrorBody("HTTPException", error.detail, "", None)
         return LosslessJsonResponse(body, status_code=error.status_code, headers=error.headers)
 
-    app.add_exception_handler(PostilError, postil_error)
-    app.add_exception_handler(RequestValidationError, invalid)
-    app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(PostilError, on_postil_error)
+    app.add_exception_handler(RequestValidationError, on_invalid_request)
+    app.add_exception_handler(HTTPException, on_http_error)

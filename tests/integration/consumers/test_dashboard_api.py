@@ -1,4 +1,4 @@
-"""The API over real HTTP and a real database: hostile ids, typed refusals, one write, and what it says when parts are away."""
+"""The API over real HTTP and a real database; every response is compared with the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -62,53 +62,54 @@ def postil(database_url: str) -> Iterator[Postil]:
     postil.close()
 
 
-def ask(http: httpx.Client, path: str, **query: Any) -> Any:
-    answer = http.get(f"/api{path}", params=query)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
+def fetch(http: httpx.Client, path: str, **query: Any) -> Any:
+    response = http.get(f"/api{path}", params=query)
+    assert response.status_code == 200, response.text
+    return response.json()
 
 
 def test_every_id_has_an_address(http: httpx.Client, postil: Postil) -> None:
+    """Runs and interactions with hostile ids can be read, listed and resolved."""
     for identifier in HOSTILE:
         postil.create_run(identifier)
-        postil.ask(identifier, "Go on?", interaction_id=identifier)
+        postil.ask(identifier, "Continue?", interaction_id=identifier)
     for identifier in HOSTILE:
         at = f"/runs/{to_segment(identifier)}"
-        assert ask(http, at)["id"] == identifier
-        assert [one["run_seq"] for one in ask(http, f"{at}/events")["items"]] == [1, 2, 3]
+        assert fetch(http, at)["id"] == identifier
+        assert [event["run_seq"] for event in fetch(http, f"{at}/events")["items"]] == [1, 2, 3]
         resolved = http.post(
             f"/api{at}/interactions/{to_segment(identifier)}/resolve",
             json={"who": "ada", "outcome": "accept"},
         )
         assert resolved.status_code == 200, resolved.text
-    assert len(ask(http, "/runs", limit=100)["items"]) == len(HOSTILE)
+    assert len(fetch(http, "/runs", limit=100)["items"]) == len(HOSTILE)
 
 
-def test_a_run_answers_everything_that_is_recorded_on_it(http: httpx.Client, postil: Postil) -> None:
+def test_run_shows_everything_recorded_on_it(http: httpx.Client, postil: Postil) -> None:
+    """A run's routes return its stages, annotations, tool calls and events with the values that were recorded."""
     postil.create_run("r", name="refund", actor=agent("triage", version="2"))
     postil.start_stage("r", "Triage", stage_id="s")
     postil.annotate("r", Decision(outcome="refund", rationale="charged twice"), actor=agent("triage"))
     postil.record_tool_call("r", "lookup", arguments={"order": 1}, result=[1.50], duration_ms=12)
-    run = ask(http, "/runs/r")
+    run = fetch(http, "/runs/r")
     assert (run["name"], run["status"], run["stages"], run["annotations"]) == ("refund", "running", 1, 2)
     assert run["actor"] == {"kind": "agent", "id": "triage", "version": "2"}
-    assert ask(http, "/runs/r/stages")["items"][0]["name"] == "Triage"
-    trail = ask(http, "/runs/r/annotations", prefix="decision.")["items"]
-    assert {one["key"]: one["value"] for one in trail} == {
+    assert fetch(http, "/runs/r/stages")["items"][0]["name"] == "Triage"
+    decision = fetch(http, "/runs/r/annotations", prefix="decision.")["items"]
+    assert {item["key"]: item["value"] for item in decision} == {
         "decision.outcome": "refund",
         "decision.rationale": "charged twice",
     }
-    assert ask(http, "/runs/r/tool-calls")["items"][0]["arguments"] == {"order": 1}
-    events = ask(http, "/runs/r/events", order="newest")
+    assert fetch(http, "/runs/r/tool-calls")["items"][0]["arguments"] == {"order": 1}
+    events = fetch(http, "/runs/r/events", order="newest")
     assert events["head"] == run["head"] == events["items"][0]["run_seq"]
     envelope = http.get("/api/runs/r/events/1")
     assert envelope.headers["content-type"].startswith("application/cloudevents+json")
     assert envelope.json()["type"] == "run:created"
 
 
-def test_stored_numbers_are_answered_as_they_are_stored(
-    http: httpx.Client, postil: Postil, database_url: str
-) -> None:
+def test_numbers_are_not_rounded(http: httpx.Client, postil: Postil, database_url: str) -> None:
+    """A number is returned with the digits that are stored, beyond the precision of a float."""
     postil.create_run("r")
     with psycopg.connect(database_url) as connection:
         connection.execute(
@@ -138,16 +139,18 @@ def test_stored_numbers_are_answered_as_they_are_stored(
         ("/waiting", {"cursor": "%"}, "cursor"),
     ],
 )
-def test_malformed_questions_are_refused_by_the_name_of_the_field(
+def test_malformed_query_names_the_field(
     http: httpx.Client, path: str, query: dict[str, Any], field: str
 ) -> None:
-    refused = http.get(f"/api{path}", params=query)
-    assert refused.status_code == 422, refused.text
-    assert refused.json()["field"] == field
-    assert refused.json()["advice"]
+    """A malformed parameter is refused with 422, the name of the field and advice."""
+    response = http.get(f"/api{path}", params=query)
+    assert response.status_code == 422, response.text
+    assert response.json()["field"] == field
+    assert response.json()["advice"]
 
 
-def test_what_is_not_there_is_said_to_be_not_there(http: httpx.Client) -> None:
+def test_missing_run_is_not_found(http: httpx.Client) -> None:
+    """A run that does not exist, each of its parts, and an unknown route return 404."""
     for path in ("/runs/none", "/runs/none/stages", "/runs/none/events/1"):
         missing = http.get(f"/api{path}")
         assert (missing.status_code, missing.json()["error"]) == (404, "RunNotFound")
@@ -158,29 +161,31 @@ def resolve(http: httpx.Client, body: Any, interaction: str = "q") -> httpx.Resp
     return http.post(f"/api/runs/r/interactions/{interaction}/resolve", json=body)
 
 
-def test_the_first_answer_stands_and_leaves_who_approved_it(http: httpx.Client, postil: Postil) -> None:
+def test_first_answer_stands(http: httpx.Client, postil: Postil) -> None:
+    """The first answer is stored with its user as approver; a second one gets 409 and changes nothing."""
     postil.create_run("r")
-    postil.ask("r", "Go on?", interaction_id="q")
-    assert [one["run_id"] for one in ask(http, "/waiting")["items"]] == ["r"]
+    postil.ask("r", "Continue?", interaction_id="q")
+    assert [item["run_id"] for item in fetch(http, "/waiting")["items"]] == ["r"]
     accepted = resolve(http, {"who": "ada", "outcome": "accept", "note": "looks right"})
     assert accepted.status_code == 200
     second = resolve(http, {"who": "bob", "outcome": "decline"})
     assert (second.status_code, second.json()["error"]) == (409, "InteractionEnded")
-    (one,) = ask(http, "/runs/r/interactions")["items"]
-    assert one["answer"] == {"outcome": "accept", "note": "looks right"}
-    assert one["actor"]["id"] == "ada"
-    keys = {note["key"]: note["value"] for note in ask(http, "/runs/r/annotations")["items"]}
-    assert keys["approval.approvers"] == ["ada"]
-    assert ask(http, "/runs/r")["status"] == "running"
-    assert ask(http, "/waiting")["items"] == []
+    (interaction,) = fetch(http, "/runs/r/interactions")["items"]
+    assert interaction["answer"] == {"outcome": "accept", "note": "looks right"}
+    assert interaction["actor"]["id"] == "ada"
+    values = {item["key"]: item["value"] for item in fetch(http, "/runs/r/annotations")["items"]}
+    assert values["approval.approvers"] == ["ada"]
+    assert fetch(http, "/runs/r")["status"] == "running"
+    assert fetch(http, "/waiting")["items"] == []
 
 
-def test_a_question_takes_any_json_as_its_answer(http: httpx.Client, postil: Postil) -> None:
+def test_any_json_can_be_the_answer(http: httpx.Client, postil: Postil) -> None:
+    """The answer to an interaction of another kind than approval is any JSON value, null included."""
     postil.create_run("r")
     for number, answer in enumerate([None, "text", 0, False, {"a": [1]}]):
         postil.ask("r", "What?", interaction_id=f"q{number}", kind="question")
         assert resolve(http, {"who": "ada", "answer": answer}, f"q{number}").status_code == 200
-    assert [one["answer"] for one in ask(http, "/runs/r/interactions")["items"]] == [
+    assert [item["answer"] for item in fetch(http, "/runs/r/interactions")["items"]] == [
         None,
         "text",
         0,
@@ -203,82 +208,83 @@ def test_a_question_takes_any_json_as_its_answer(http: httpx.Client, postil: Pos
         ([], "body"),
     ],
 )
-def test_a_malformed_answer_is_refused_and_nothing_is_written(
-    http: httpx.Client, postil: Postil, body: Any, field: str
-) -> None:
+def test_malformed_answer_writes_nothing(http: httpx.Client, postil: Postil, body: Any, field: str) -> None:
+    """A malformed answer is refused with 422 and the field's name, and the run still waits."""
     postil.create_run("r")
-    postil.ask("r", "Go on?", interaction_id="q")
-    refused = resolve(http, body)
-    assert refused.status_code == 422, refused.text
-    assert refused.json()["field"] == field
-    assert ask(http, "/runs/r")["status"] == "waiting_for_interaction"
+    postil.ask("r", "Continue?", interaction_id="q")
+    response = resolve(http, body)
+    assert response.status_code == 422, response.text
+    assert response.json()["field"] == field
+    assert fetch(http, "/runs/r")["status"] == "waiting_for_interaction"
 
 
-def test_an_answer_from_another_sites_page_is_refused(http: httpx.Client, postil: Postil) -> None:
+def test_answer_from_another_site_is_refused(http: httpx.Client, postil: Postil) -> None:
+    """An answer with the origin of another site gets 403, and the run still waits."""
     postil.create_run("r")
-    postil.ask("r", "Go on?", interaction_id="q")
+    postil.ask("r", "Continue?", interaction_id="q")
     forged = http.post(
         "/api/runs/r/interactions/q/resolve",
         json={"who": "mallory", "outcome": "accept"},
         headers={"origin": "http://evil.example"},
     )
     assert forged.status_code == 403
-    assert ask(http, "/runs/r")["status"] == "waiting_for_interaction"
+    assert fetch(http, "/runs/r")["status"] == "waiting_for_interaction"
 
 
-def test_the_pipeline_answers_for_each_part_by_itself(http: httpx.Client, postil: Postil) -> None:
+def test_pipeline_reports_each_part(http: httpx.Client, postil: Postil) -> None:
+    """The pipeline's state shows each part separately: here Postgres works, and nothing else runs."""
     postil.create_run("r")
-    state = ask(http, "/pipeline")
+    state = fetch(http, "/pipeline")
     assert (state["postgres"]["state"], state["postgres"]["events"]) == ("ok", 1)
     assert (state["relay"]["state"], state["relay"]["unpublished"]) == ("never", 1)
     assert state["kafka"]["state"] == "unknown"
     assert state["audit"]["state"] == "empty"
 
 
-def test_without_postgres_it_says_so_and_recovers_by_itself(
+def test_recovers_when_postgres_returns(
     http: httpx.Client, postil: Postil, database_url: str, postgres_server: EmbeddedPostgres
 ) -> None:
-    """The database refuses connections for a while, and takes them again."""
+    """While the database refuses connections, requests get 503 with advice; afterwards they succeed again."""
     postil.create_run("r")
-    assert ask(http, "/runs/r")["id"] == "r"
+    assert fetch(http, "/runs/r")["id"] == "r"
     name = conninfo_to_dict(database_url)["dbname"]
     with psycopg.connect(postgres_server.url, autocommit=True) as connection:
         connection.execute(f"alter database {name} allow_connections false")
         connection.execute(
             "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [name]
         )
-        away = http.get("/api/runs")
-        assert away.status_code == 503, away.text
-        assert away.json()["error"] == "Unavailable"
-        assert "postil doctor" in away.json()["advice"]
-        pipeline = ask(http, "/pipeline")
+        unavailable = http.get("/api/runs")
+        assert unavailable.status_code == 503, unavailable.text
+        assert unavailable.json()["error"] == "Unavailable"
+        assert "postil doctor" in unavailable.json()["advice"]
+        pipeline = fetch(http, "/pipeline")
         assert pipeline["postgres"]["state"] == "down"
         connection.execute(f"alter database {name} allow_connections true")
-    assert ask(http, "/runs/r")["id"] == "r"
+    assert fetch(http, "/runs/r")["id"] == "r"
 
 
-def test_a_lost_connection_is_replaced_without_anybody_noticing(
-    http: httpx.Client, postil: Postil, database_url: str
-) -> None:
+def test_lost_connection_is_replaced(http: httpx.Client, postil: Postil, database_url: str) -> None:
+    """A read whose idle connection was ended succeeds on a new connection."""
     postil.create_run("r")
-    ask(http, "/runs/r")
+    fetch(http, "/runs/r")
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute(
             "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'postil-dashboard'"
             " and datname = current_database()"
         )
-    assert ask(http, "/runs/r")["id"] == "r"
+    assert fetch(http, "/runs/r")["id"] == "r"
 
 
-def test_sigterm_ends_the_open_streams_and_then_the_program_with_0(
+def test_sigterm_ends_streams_and_exits_0(
     start: Callable[..., subprocess.Popen[bytes]], database_url: str
 ) -> None:
+    """SIGTERM ends an open feed, and then the process with exit code 0 and without further output."""
     process = start("serve", "--port", "0", POSTIL_DATABASE_URL=database_url)
     assert process.stdout is not None
     assert process.stderr is not None
     assert process.stdout.readline() == b"ready\n"
-    said = json.loads(process.stderr.readline())
-    with httpx.stream("GET", f"{said['url']}/api/feed", timeout=30) as feed:
+    log_line = json.loads(process.stderr.readline())
+    with httpx.stream("GET", f"{log_line['url']}/api/feed", timeout=30) as feed:
         process.send_signal(signal.SIGTERM)
         feed.read()
     out, err = process.communicate(timeout=30)

@@ -1,4 +1,4 @@
-"""The feed on a real Kafka: what is committed arrives once and in order, however often a reader comes and goes."""
+"""The feed on a real Kafka: committed events arrive once and in order, also for readers that reconnect."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from postil_consumers.dashboard.testing import ThreadedDashboard
 
 
 class Publisher:
-    """Does by hand what a relay does: each event of the log to Kafka, in order."""
+    """Publishes events to Kafka in order, as the relay does, when a test asks for it."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -30,7 +30,7 @@ class Publisher:
         self._after = 0
 
     def publish(self, *, again_from: int | None = None) -> int:
-        """Publish what was committed since; returns how many events that was."""
+        """Publish the events committed since the last call; returns their number."""
         after = self._after if again_from is None else again_from
         with psycopg.connect(self._settings.require_database_url()) as connection:
             rows = connection.execute(
@@ -65,14 +65,14 @@ def dashboard(settings: Settings) -> Iterator[ThreadedDashboard]:
 
 
 class Reader:
-    """One viewer: reads the stream, and remembers the id it would resume from."""
+    """One viewer: reads the stream, and remembers the id to resume from."""
 
     def __init__(self, url: str) -> None:
         self._url = url
         self.last_id: str | None = None
 
     def events(self) -> Generator[tuple[str, dict[str, object]], None, None]:
-        """(kind, data) as they come, until the stream ends or the caller leaves."""
+        """Yield (kind, data) of each event, until the stream ends or the caller leaves."""
         headers = {} if self.last_id is None else {"last-event-id": self.last_id}
         with httpx.stream("GET", f"{self._url}/api/feed", headers=headers, timeout=20) as response:
             assert response.headers["content-type"].startswith("text/event-stream")
@@ -91,9 +91,10 @@ class Reader:
                     kind, data, event_id = "message", "", None
 
 
-def test_a_reader_that_leaves_and_returns_in_mid_stream_misses_nothing_and_sees_nothing_twice(
+def test_reconnecting_reader_gets_each_event_once(
     dashboard: ThreadedDashboard, postil: Postil, publisher: Publisher
 ) -> None:
+    """A reader that leaves and resumes at random places gets every event of every run once and in order."""
     runs = [f"run {n}" for n in range(8)]
     reader = Reader(dashboard.url)
     ready, chance = threading.Event(), random.Random(3)
@@ -110,9 +111,9 @@ def test_a_reader_that_leaves_and_returns_in_mid_stream_misses_nothing_and_sees_
     writer = threading.Thread(target=write)
     writer.start()
     expected = len(runs) * 41
-    got: list[tuple[str, int]] = []
+    received: list[tuple[str, int]] = []
     connections = 0
-    while len(got) < expected:
+    while len(received) < expected:
         connections += 1
         leave_after = chance.randint(1, 60)
         for kind, event in reader.events():
@@ -120,19 +121,20 @@ def test_a_reader_that_leaves_and_returns_in_mid_stream_misses_nothing_and_sees_
                 ready.set()
                 continue
             assert kind == "message", (kind, event)
-            got.append((str(event["runid"]), int(str(event["runseq"]))))
+            received.append((str(event["runid"]), int(str(event["runseq"]))))
             leave_after -= 1
-            if leave_after == 0 or len(got) == expected:
+            if leave_after == 0 or len(received) == expected:
                 break
     writer.join(20)
     assert connections > 3
     for run in runs:
-        assert [seq for of, seq in got if of == run] == list(range(1, 42))
+        assert [seq for run_id, seq in received if run_id == run] == list(range(1, 42))
 
 
-def test_what_the_relay_sends_again_is_not_shown_again(
+def test_repeated_events_are_not_sent_again(
     dashboard: ThreadedDashboard, postil: Postil, publisher: Publisher
 ) -> None:
+    """Events that the relay published twice reach a reader once."""
     stream = Reader(dashboard.url).events()
     assert next(stream)[0] == "hello"
     postil.create_run("a")
@@ -145,22 +147,24 @@ def test_what_the_relay_sends_again_is_not_shown_again(
     stream.close()
 
 
-def test_an_event_arrives_byte_for_byte_as_kafka_carries_it(
+def test_event_arrives_as_kafka_carries_it(
     dashboard: ThreadedDashboard, postil: Postil, publisher: Publisher
 ) -> None:
+    """The feed sends the same envelope as the route of the event returns."""
     stream = Reader(dashboard.url).events()
     next(stream)
     postil.create_run("é\u202e", input={"n": 1, "text": "a\nb"})
     publisher.publish()
-    kept = next(stream)[1]
+    sent = next(stream)[1]
     fetched = httpx.get(f"{dashboard.url}/api/runs/~C3~A9~E2~80~AE/events/1").json()
-    assert kept == fetched
+    assert sent == fetched
     stream.close()
 
 
-def test_another_tenants_events_are_not_shown(
+def test_events_of_other_tenants_are_not_sent(
     dashboard: ThreadedDashboard, settings: Settings, postil: Postil, publisher: Publisher
 ) -> None:
+    """The feed of one tenant leaves out the events of the others."""
     with psycopg.connect(settings.require_database_url(), autocommit=True) as connection:
         connection.execute("select postil.create_tenant('acme')")
     stream = Reader(dashboard.url).events()
@@ -175,9 +179,8 @@ def test_another_tenants_events_are_not_shown(
     stream.close()
 
 
-def test_after_a_restart_of_the_server_a_reader_is_told_to_look_anew(
-    settings: Settings, postil: Postil, publisher: Publisher
-) -> None:
+def test_server_restart_resets_readers(settings: Settings, postil: Postil, publisher: Publisher) -> None:
+    """A reader that resumes at a new server gets ``reset``; a stopping server ends its streams."""
     with ThreadedDashboard(settings) as before:
         assert before.wait_live()
         reader = Reader(before.url)
@@ -186,14 +189,15 @@ def test_after_a_restart_of_the_server_a_reader_is_told_to_look_anew(
         postil.create_run("a")
         publisher.publish()
         next(stream)
-    assert list(stream) == []  # a stop ends the streams, and is not held up by them
+    assert list(stream) == []  # a stop ends the streams and does not wait for the readers
     with ThreadedDashboard(settings) as after:
         again = Reader(after.url)
         again.last_id = reader.last_id
         assert next(again.events())[0] == "reset"
 
 
-def test_it_waits_for_a_topic_that_is_not_there_yet(settings: Settings, postil: Postil) -> None:
+def test_feed_waits_for_its_topic(settings: Settings, postil: Postil) -> None:
+    """Without its topic the feed is connecting; once the topic is created, events arrive."""
     topic = f"later.{uuid.uuid4().hex[:8]}"
     later = settings.model_copy(update={"kafka_topic": topic})
     admin = AdminClient(later.kafka_client())
@@ -211,7 +215,8 @@ def test_it_waits_for_a_topic_that_is_not_there_yet(settings: Settings, postil: 
     admin.delete_topics([topic])[topic].result(20)
 
 
-def test_a_topic_made_anew_resets_every_reader(settings: Settings, postil: Postil, kafka_topic: str) -> None:
+def test_recreated_topic_resets_readers(settings: Settings, postil: Postil, kafka_topic: str) -> None:
+    """If the topic is deleted and created again, connected readers get ``reset``."""
     admin = AdminClient(settings.kafka_client())
     with ThreadedDashboard(settings) as dashboard:
         assert dashboard.wait_live()

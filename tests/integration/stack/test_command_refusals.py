@@ -304,7 +304,7 @@ AUDIT = [
 PROGRAMS = [
     bad("serve: --port x", "--port", "x", says=("'--port'", "valid integer")),
     bad("serve: --port 99999", "--port", "99999", says=("'--port'", "less than or equal to 65535")),
-    *(bad(f"serve: --allow-host {host!r}", "--allow-host", host, says=("'--allow-host'", "is no host name"))
+    *(bad(f"serve: --allow-host {host!r}", "--allow-host", host, says=("'--allow-host'", "is not a host name"))
       for host in ("", "a b", "h:8400", "http://h", NO_TEXT)),
     bad("serve: --host of 3,000 characters", "--host", LONG, says="POSTIL_HTTP_HOST: must be a host name"),
     bad("serve: --host empty", "--host", "", says="POSTIL_HTTP_HOST: must be a host name"),

@@ -1,4 +1,4 @@
-"""The feed's memory: whoever follows it gets every event once and in order, or is told what was missed."""
+"""The feed: a reader gets every event once and in order, or learns how many it missed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from postil_consumers.dashboard.feed.frame import WHOLE, Repeats, frame
+from postil_consumers.dashboard.feed.events import MAX_WHOLE, Deduplicator, to_feed_event
 from postil_consumers.dashboard.feed.hub import Hub
 from postil_consumers.dashboard.feed.ring import Ring
 
@@ -23,21 +23,19 @@ steps = st.lists(
 )
 
 
-def payload_of(one: bytes) -> int:
-    return int(one.partition(b"data: ")[2].strip())
+def payload_of(frame: bytes) -> int:
+    return int(frame.partition(b"data: ")[2].strip())
 
 
-def id_of(one: bytes) -> str:
-    return one.partition(b"\n")[0].removeprefix(b"id: ").decode()
+def id_of(frame: bytes) -> str:
+    return frame.partition(b"\n")[0].removeprefix(b"id: ").decode()
 
 
 @given(steps, st.integers(1, 20))
-def test_a_reader_gets_each_event_once_in_order_or_is_told_how_many_it_missed(
-    plan: list[tuple[str, int]], capacity: int
-) -> None:
-    """Whatever the order of publishing, reading and reconnecting, and however small the ring."""
-    ring = Ring("e", most_frames=capacity)
-    published, got, missed, at = 0, [], 0, 0
+def test_reader_gets_each_event_once_or_a_count_of_missed(plan: list[tuple[str, int]], capacity: int) -> None:
+    """In any order of publishing, reading and reconnecting, received and missed events add up to the published ones."""
+    ring = Ring("e", max_frames=capacity)
+    published, received, missed, at = 0, [], 0, 0
     last_id = ring.id_of(0)
     for step, amount in [*plan, ("read", 10_000)]:
         if step == "publish":
@@ -45,40 +43,42 @@ def test_a_reader_gets_each_event_once_in_order_or_is_told_how_many_it_missed(
                 published += 1
                 ring.publish(str(published).encode())
         elif step == "read":
-            batch = ring.after(at, most_frames=amount)
+            batch = ring.after(at, max_frames=amount)
             missed += batch.missed
-            got += [payload_of(one) for one in batch.frames]
+            received += [payload_of(frame) for frame in batch.frames]
             at = batch.last
             last_id = (
                 id_of(batch.frames[-1]) if batch.frames else last_id if not batch.missed else ring.id_of(at)
             )
         else:
             resumed = ring.number_of(last_id)
-            if resumed is None:  # a reset: what lies before is missed, and the reader is told so
+            if resumed is None:  # a reset: the events before it are missed, and the reader learns that
                 missed += ring.last - at
                 at, last_id = ring.last, ring.id_of(ring.last)
             else:
                 assert resumed == at
-    assert got == sorted(set(got))
-    assert len(got) + missed == published
+    assert received == sorted(set(received))
+    assert len(received) + missed == published
     assert at == ring.last
 
 
 @given(st.lists(st.binary(min_size=1, max_size=300).map(bytes.hex), max_size=50), st.integers(100, 2_000))
-def test_the_ring_stays_within_its_bytes(payloads: list[str], most: int) -> None:
-    ring = Ring("e", most_bytes=most)
+def test_ring_stays_within_its_bytes(payloads: list[str], most: int) -> None:
+    """The ring holds at most its bound of bytes, or a single frame that is larger."""
+    ring = Ring("e", max_bytes=most)
     for payload in payloads:
         ring.publish(payload.encode())
     assert ring.bytes <= most or ring.last - ring.first == 0
 
 
 @given(st.text(max_size=30))
-def test_an_id_that_was_not_given_out_is_no_place_to_resume_from(text: str) -> None:
-    ring = Ring("epoch", most_frames=2)
+def test_only_held_ids_can_be_resumed_from(text: str) -> None:
+    """A reader resumes from an id of this epoch whose successors are all held, and from no other text."""
+    ring = Ring("epoch", max_frames=2)
     for n in range(5):
         ring.publish(str(n).encode())
-    known = {ring.id_of(number) for number in (3, 4, 5)}
-    assert (ring.number_of(text) is not None) == (text in known)
+    held = {ring.id_of(number) for number in (3, 4, 5)}
+    assert (ring.number_of(text) is not None) == (text in held)
     assert ring.number_of("other-5") is None
     assert ring.number_of("epoch-6") is None
 
@@ -88,7 +88,8 @@ async def take(stream: AsyncIterator[bytes]) -> str:
         return (await anext(stream)).decode()
 
 
-async def test_a_new_reader_begins_with_hello_and_what_comes_after_it() -> None:
+async def test_new_reader_begins_with_hello() -> None:
+    """A new reader gets ``hello`` and then only events that were published after it."""
     hub = Hub()
     hub.publish([b"1"])
     stream = hub.stream(None)
@@ -100,7 +101,8 @@ async def test_a_new_reader_begins_with_hello_and_what_comes_after_it() -> None:
     ]
 
 
-async def test_a_reader_resumes_after_the_last_event_it_has() -> None:
+async def test_reader_resumes_after_its_last_event() -> None:
+    """A reader that returns with an id gets ``hello`` and the events after that id."""
     hub = Hub()
     hub.publish([b"1", b"2", b"3"])
     stream = hub.stream(hub.ring.id_of(1))
@@ -108,12 +110,14 @@ async def test_a_reader_resumes_after_the_last_event_it_has() -> None:
     assert (await take(stream)).count("data: ") == 2
 
 
-async def test_a_reader_of_another_epoch_is_reset() -> None:
+async def test_reader_of_another_epoch_is_reset() -> None:
+    """A reader that returns with an id of another server gets ``reset``."""
     hub = Hub()
     assert "event: reset" in await take(hub.stream("before-7"))
 
 
-async def test_every_reader_is_reset_when_the_feed_lost_its_place() -> None:
+async def test_restart_resets_every_reader() -> None:
+    """When the hub restarts, connected readers get ``reset``."""
     hub = Hub()
     stream = hub.stream(None)
     await take(stream)
@@ -121,8 +125,9 @@ async def test_every_reader_is_reset_when_the_feed_lost_its_place() -> None:
     assert "event: reset" in await take(stream)
 
 
-async def test_a_reader_that_is_too_slow_is_told_how_many_events_it_missed() -> None:
-    hub = Hub(most_frames=3)
+async def test_slow_reader_gets_the_number_it_missed() -> None:
+    """A reader behind the oldest held event gets ``lag`` with the number of missed events, and then new events."""
+    hub = Hub(max_frames=3)
     stream = hub.stream(None)
     await take(stream)
     hub.publish([str(n).encode() for n in range(10)])
@@ -133,13 +138,15 @@ async def test_a_reader_that_is_too_slow_is_told_how_many_events_it_missed() -> 
     assert "data: next" in await take(stream)
 
 
-async def test_silence_is_filled_with_a_sign_of_life() -> None:
+async def test_alive_is_sent_during_silence() -> None:
+    """Without events, a reader gets ``alive`` after the heartbeat interval."""
     stream = Hub(heartbeat=0.01).stream(None)
     await take(stream)
     assert "event: alive" in await take(stream)
 
 
-async def test_closing_ends_every_stream_after_what_it_still_has_to_send() -> None:
+async def test_close_ends_streams_after_their_last_event() -> None:
+    """A closed hub still sends what was published before, and then ends its streams."""
     hub = Hub()
     stream = hub.stream(None)
     await take(stream)
@@ -152,6 +159,7 @@ async def test_closing_ends_every_stream_after_what_it_still_has_to_send() -> No
 
 def envelope(**changes: object) -> dict[str, object]:
     return {
+        "specversion": "1.0",
         "id": "e",
         "type": "run:created",
         "tenant": "default",
@@ -161,40 +169,56 @@ def envelope(**changes: object) -> dict[str, object]:
     } | changes
 
 
-def test_an_event_passes_byte_for_byte() -> None:
-    value = b'{"tenant":"default","runid":"r","runseq":7,"data":{"value":12345678901234567890.10}}'
-    kept = frame(value)
-    assert kept is not None
-    assert (kept.payload, kept.run_id, kept.run_seq) == (value, "r", 7)
+def encoded(**changes: object) -> bytes:
+    return json.dumps(envelope(**changes), separators=(",", ":")).encode()
 
 
-def test_a_large_event_says_which_of_its_fields_were_left_out() -> None:
-    large = envelope(data={"key": "k", "value": "x" * WHOLE, "payload": None})
-    kept = frame(json.dumps(large).encode())
-    assert kept is not None
-    sent = json.loads(kept.payload)
+def test_event_passes_byte_for_byte() -> None:
+    """An event of ordinary size is sent as the bytes that Kafka holds, with numbers that Python would round."""
+    value = encoded(runseq=7, data={"value": 0}).replace(b":0}", b":12345678901234567890.10}")
+    event = to_feed_event(value)
+    assert event is not None
+    assert (event.payload, event.run, event.run_seq) == (value, "default/r", 7)
+
+
+def test_large_event_names_the_fields_left_out() -> None:
+    """A large event loses its largest fields, which are null and listed in `trimmed`."""
+    event = to_feed_event(encoded(data={"key": "k", "value": "x" * MAX_WHOLE, "payload": None}))
+    assert event is not None
+    sent = json.loads(event.payload)
     assert sent["trimmed"] == ["value"]
     assert sent["data"] == {"key": "k", "value": None, "payload": None}
 
 
 @given(st.binary(max_size=200))
-def test_what_is_no_event_of_ours_is_passed_over(value: bytes) -> None:
-    assert frame(value) is None
-    assert frame(b"\n" + value) is None
+def test_other_messages_are_skipped(value: bytes) -> None:
+    """A message that is not an event of Postil is skipped."""
+    assert to_feed_event(value) is None
+    assert to_feed_event(b"\n" + value) is None
 
 
-def test_a_line_break_between_tokens_cannot_end_an_event_early() -> None:
-    kept = frame(json.dumps(envelope(), indent=2).encode())
-    assert kept is not None
-    assert b"\n" not in kept.payload
+def test_invalid_json_behind_a_valid_head_is_skipped() -> None:
+    """A message with an event's head whose rest is not JSON is skipped, so that the page can parse what it gets."""
+    value = encoded()
+    assert to_feed_event(value) is not None
+    assert to_feed_event(value.replace(b'"data":{', b'"data":{,')) is None
+
+
+def test_line_break_cannot_end_an_event_early() -> None:
+    """A line feed between tokens makes the message invalid, and a carriage return is not sent."""
+    assert to_feed_event(json.dumps(envelope(), indent=2).encode()) is None
+    event = to_feed_event(encoded().replace(b'"data":', b'"data":\r'))
+    assert event is not None
+    assert b"\r" not in event.payload
 
 
 @settings(max_examples=50)
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 6)), max_size=40))
-def test_what_a_relay_sends_twice_is_recognised(sent: list[tuple[str, int]]) -> None:
-    repeats, last = Repeats(), dict[str, int]()
+def test_repeated_events_are_recognised(sent: list[tuple[str, int]]) -> None:
+    """An event counts as seen exactly if the same or a later event of its run came before."""
+    deduplicator, last = Deduplicator(), dict[str, int]()
     for run, number in sent:
-        one = frame(json.dumps(envelope(runid=run, runseq=number)).encode())
-        assert one is not None
-        assert repeats.is_one(one) == (number <= last.get(run, 0))
+        event = to_feed_event(encoded(runid=run, runseq=number))
+        assert event is not None
+        assert deduplicator.seen(event) == (number <= last.get(run, 0))
         last[run] = max(number, last.get(run, 0))

@@ -30,7 +30,7 @@ def test_every_response_is_described() -> None:
 
 
 def test_operation_names_are_unique() -> None:
-    """Each operation has an id of its own, so that generated clients have one function for each."""
+    """Each operation has a unique id, so that generated clients have one function for each."""
     names = [
         operation["operationId"]
         for operations in document()["paths"].values()

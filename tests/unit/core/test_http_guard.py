@@ -1,4 +1,4 @@
-"""What is refused before a request is looked at, and what every answer carries."""
+"""The guard refuses requests by where they come from, and adds the security headers to every response."""
 
 from __future__ import annotations
 
@@ -22,17 +22,19 @@ def client(host: str = "127.0.0.1:8400") -> httpx.AsyncClient:
 @pytest.mark.parametrize(
     "host", ["127.0.0.1:8400", "localhost", "localhost:1", "[::1]:8400", "192.0.2.7", "postil.internal", "POSTIL.internal:99"]
 )  # fmt: skip
-async def test_known_names_and_addresses_are_answered(host: str) -> None:
+async def test_known_hosts_are_served(host: str) -> None:
+    """A request for localhost, an IP address or an allowed name is served, with or without a port."""
     assert (await client().get("/", headers={"host": host})).status_code == 200
 
 
 @pytest.mark.parametrize(
     "host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8400", "", "[::1", "a b"]
 )
-async def test_a_foreign_name_is_refused_because_its_owner_may_point_it_here(host: str) -> None:
-    refused = await client().get("/", headers={"host": host})
-    assert refused.status_code == 421
-    assert "--allow-host" in refused.json()["advice"]
+async def test_unknown_host_is_refused(host: str) -> None:
+    """A request for any other name gets a 421: its owner may point the name at this machine (DNS rebinding)."""
+    response = await client().get("/", headers={"host": host})
+    assert response.status_code == 421
+    assert "--allow-host" in response.json()["advice"]
 
 
 JSON = {"content-type": "application/json"}
@@ -57,18 +59,18 @@ JSON = {"content-type": "application/json"}
         (JSON | {"content-length": "9999999"}, 413),
     ],
 )
-async def test_a_write_must_come_from_the_page_itself_and_be_json(
-    headers: dict[str, str], status: int
-) -> None:
-    answer = await client().post("/api/x", headers=headers, content=b"{}")
-    assert answer.status_code == status
+async def test_write_must_be_same_origin_json(headers: dict[str, str], status: int) -> None:
+    """A write is served only if it is JSON of a limited length and no header shows another origin."""
+    response = await client().post("/api/x", headers=headers, content=b"{}")
+    assert response.status_code == status
 
 
-async def test_every_answer_forbids_what_the_page_does_not_do() -> None:
-    for answer in (await client().get("/"), await client().get("/", headers={"host": "evil.example"})):
-        policy = answer.headers["content-security-policy"]
+async def test_every_response_has_security_headers() -> None:
+    """Served and refused requests get the same policy, which allows nothing unsafe and no framing."""
+    for response in (await client().get("/"), await client().get("/", headers={"host": "evil.example"})):
+        policy = response.headers["content-security-policy"]
         assert policy.startswith("default-src 'self'")
         assert "unsafe" not in policy
         assert "frame-ancestors 'none'" in policy
-        assert answer.headers["x-content-type-options"] == "nosniff"
-        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert response.headers["x-content-type-options"] == "nosniff"
+        assert response.headers["referrer-policy"] == "no-referrer"

@@ -1,4 +1,4 @@
-"""An id stands in a URL as one path segment, whatever the id is."""
+"""Any id can be written as one path segment of a URL."""
 
 from __future__ import annotations
 
@@ -18,30 +18,35 @@ hostile = st.sampled_from(
 
 
 @given(ids | hostile)
-def test_reads_back_what_it_wrote(identifier: str) -> None:
+def test_segment_reads_back_as_the_id(identifier: str) -> None:
+    """`from_segment` returns the id that `to_segment` wrote."""
     assert from_segment(to_segment(identifier), "run") == identifier
 
 
 @given(ids | hostile)
-def test_needs_no_further_encoding_and_survives_every_resolution_of_a_path(identifier: str) -> None:
+def test_segment_survives_url_resolution(identifier: str) -> None:
+    """A segment needs no percent-encoding, and resolving the URL does not change its path."""
     segment = to_segment(identifier)
     assert segment == quote(segment, safe="~:")
-    assert f"/runs/{segment}/stages" == urlsplit(urljoin("http://h/", f"/runs/{segment}/stages")).path
+    assert urlsplit(urljoin("http://h/", f"/runs/{segment}/stages")).path == f"/runs/{segment}/stages"
 
 
-def test_leaves_ordinary_ids_as_they_are() -> None:
+def test_ordinary_id_is_its_own_segment() -> None:
+    """Letters, digits and the characters -_.: stay as they are; a slash and a dot at the start are escaped."""
     assert to_segment("run-42:a_b.c") == "run-42:a_b.c"
     assert to_segment("refund/2026/1") == "refund~2F2026~2F1"
     assert to_segment("..") == "~2E."
 
 
 @given(ids.filter(lambda identifier: "~" not in identifier))
-def test_reads_an_id_that_was_not_escaped(identifier: str) -> None:
+def test_unescaped_id_is_read(identifier: str) -> None:
+    """Characters other than the escape character may stand unescaped in a segment."""
     assert from_segment(identifier, "run") == identifier
 
 
 @pytest.mark.parametrize("segment", ["~", "a~2", "~zz", "~FF", "~00", "~C0~80", "x" * 201])
-def test_names_the_field_of_a_segment_that_is_no_id(segment: str) -> None:
-    with pytest.raises(InvalidQuery) as refused:
+def test_malformed_segment_is_refused(segment: str) -> None:
+    """A segment that is not an id raises `InvalidQuery` with the field's name."""
+    with pytest.raises(InvalidQuery) as raised:
         from_segment(segment, "interaction")
-    assert refused.value.field == "interaction"
+    assert raised.value.field == "interaction"

@@ -1,4 +1,4 @@
-"""Where the tap's thread meets the readers: one ring, one wake-up for all of them."""
+"""Broadcasts events from the Kafka thread to all connections of the feed, through one ring buffer."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing_extensions import TypedDict
 
 from postil_consumers.dashboard.feed.ring import Ring
 
-BREATH = 0.03
-"""Seconds between two wake-ups: after a quiet moment an event goes out at once, a burst as a few writes."""
+MIN_WAKE_INTERVAL = 0.03
+"""Minimum seconds between two wake-ups, so that a burst is sent in few writes. A single event is sent at once."""
 HEARTBEAT = 15.0
-"""Seconds of silence after which an ``alive`` event shows that the line is up."""
+"""Seconds without an event after which ``alive`` shows that the connection works."""
 
 
 class FeedNotice(TypedDict):
@@ -27,10 +27,10 @@ class FeedNotice(TypedDict):
 
 
 class Hub:
-    """The feed of one server; every method is called on the event loop's thread."""
+    """The feed of one server. Call every method on the event loop's thread."""
 
-    def __init__(self, *, most_frames: int = 20_000, heartbeat: float = HEARTBEAT) -> None:
-        self._most_frames = most_frames
+    def __init__(self, *, max_frames: int = 20_000, heartbeat: float = HEARTBEAT) -> None:
+        self._max_frames = max_frames
         self._heartbeat = heartbeat
         self._changed = asyncio.Event()
         self._woken = 0.0
@@ -40,26 +40,27 @@ class Hub:
         self.ring = self._new_ring()
 
     def publish(self, payloads: Sequence[bytes]) -> None:
-        """Give events to every reader, in this order."""
+        """Send events to every reader, in this order."""
         for payload in payloads:
             self.ring.publish(payload)
         self._wake_soon()
 
     def restart(self) -> None:
-        """Begin a new epoch: something may have been missed, so every reader must look anew."""
+        """Begin a new epoch: events may have been missed, so every reader must fetch the present state."""
         self.ring = self._new_ring()
         self._wake()
 
     def close(self) -> None:
-        """End every stream after what it still has to send."""
+        """End every stream after the events that it still has to send."""
         self.closed = True
         self._wake()
 
     async def stream(self, last_event_id: str | None) -> AsyncIterator[bytes]:
-        """One reader's server-sent events, until the hub closes.
+        """Yield one reader's server-sent events until the hub closes.
 
-        It begins with ``hello`` (the line is up, nothing was missed) or ``reset`` (look anew);
-        ``lag`` says that this reader was too slow and `missed` events; both carry the id to go on from.
+        The first is ``hello`` (connected, nothing was missed) or ``reset`` (fetch the present state).
+        ``lag`` reports that this reader was too slow and how many events it `missed`.
+        Each of the three has the id to continue from.
         """
         self.readers += 1
         try:
@@ -71,7 +72,7 @@ class Hub:
             else:
                 yield _notice(ring, "hello", number)
             while True:
-                changed = self._changed  # taken before looking, so that nothing slips in between
+                changed = self._changed  # read before the ring, so that no event is missed in between
                 if ring is not self.ring:
                     ring = self.ring
                     number = ring.last
@@ -96,16 +97,16 @@ class Hub:
             self.readers -= 1
 
     def _new_ring(self) -> Ring:
-        return Ring(secrets.token_hex(6), most_frames=self._most_frames)
+        return Ring(secrets.token_hex(6), max_frames=self._max_frames)
 
     def _wake_soon(self) -> None:
         loop = asyncio.get_running_loop()
-        rest = self._woken + BREATH - loop.time()
-        if rest <= 0:
+        wait = self._woken + MIN_WAKE_INTERVAL - loop.time()
+        if wait <= 0:
             self._wake()
         elif not self._wake_planned:
             self._wake_planned = True
-            loop.call_later(rest, self._wake)
+            loop.call_later(wait, self._wake)
 
     def _wake(self) -> None:
         self._wake_planned = False

@@ -1,10 +1,11 @@
-"""The feed's memory: the newest frames, numbered without a gap, bounded in count and bytes. Pure.
+"""A ring buffer of the newest events of the feed, numbered without a gap, bounded in count and bytes. Pure.
 
-A reader is nothing but the number of the last frame it has: there is no queue per reader to fill or to lose,
-and "subscribe, replay, then go live" is one and the same step. What a reader can be told is:
+It holds each event as a frame: the text of one server-sent event.
+A reader only needs the number of the last frame it has, so there are no queues per reader,
+and resuming and following are the same operation, `after`. It returns:
 
-* the frames after its number, each once, in order; or
-* `missed`: the ring no longer holds them, so the reader must look at the present state instead.
+* the frames after the reader's number, each once, in order; or
+* how many of them were `missed`, because the ring no longer holds them: the reader must fetch the present state.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What came after a number: `frames`, the `last` one's number, and how many were `missed` before them."""
+    """The frames after a number: `last` is the number of the last of them, `missed` how many are gone before them."""
 
     frames: tuple[bytes, ...]
     last: int
@@ -23,53 +24,53 @@ class Batch:
 
 
 class Ring:
-    """The newest frames of one epoch; numbers start at 1 and are never given out twice."""
+    """The newest frames of one epoch. Numbers start at 1 and are never used twice."""
 
-    def __init__(self, epoch: str, *, most_frames: int = 20_000, most_bytes: int = 32 * 1024 * 1024) -> None:
+    def __init__(self, epoch: str, *, max_frames: int = 20_000, max_bytes: int = 32 * 1024 * 1024) -> None:
         self.epoch = epoch
         self.last = 0
         self.bytes = 0
         self._frames: deque[bytes] = deque()
-        self._most_frames = most_frames
-        self._most_bytes = most_bytes
+        self._max_frames = max_frames
+        self._max_bytes = max_bytes
 
     @property
     def first(self) -> int:
-        """The oldest number still held; `last` + 1 while nothing is."""
+        """Return the oldest number still held; `last` + 1 if none is."""
         return self.last - len(self._frames) + 1
 
     def publish(self, payload: bytes) -> int:
-        """Number one event and keep it, letting go of the oldest beyond the bounds; returns its number."""
+        """Store one event and return its number; frames beyond the bounds are dropped, the oldest first."""
         self.last += 1
         frame = b"id: " + self.id_of(self.last).encode() + b"\ndata: " + payload + b"\n\n"
         self._frames.append(frame)
         self.bytes += len(frame)
-        while len(self._frames) > self._most_frames or (
-            self.bytes > self._most_bytes and len(self._frames) > 1
+        while len(self._frames) > self._max_frames or (
+            self.bytes > self._max_bytes and len(self._frames) > 1
         ):
             self.bytes -= len(self._frames.popleft())
         return self.last
 
-    def after(self, number: int, *, most_frames: int = 1_000, most_bytes: int = 256 * 1024) -> Batch:
-        """The frames after `number`, as many as fit (at least one)."""
+    def after(self, number: int, *, max_frames: int = 1_000, max_bytes: int = 256 * 1024) -> Batch:
+        """Return the frames after `number`, as many as fit the bounds, and at least one."""
         missed = max(0, self.first - 1 - number)
         start = number + missed - self.first + 1
-        chosen: list[bytes] = []
+        frames: list[bytes] = []
         size = 0
-        for index in range(start, min(len(self._frames), start + most_frames)):
+        for index in range(start, min(len(self._frames), start + max_frames)):
             frame = self._frames[index]
-            if chosen and size + len(frame) > most_bytes:
+            if frames and size + len(frame) > max_bytes:
                 break
-            chosen.append(frame)
+            frames.append(frame)
             size += len(frame)
-        return Batch(tuple(chosen), number + missed + len(chosen), missed)
+        return Batch(tuple(frames), number + missed + len(frames), missed)
 
     def id_of(self, number: int) -> str:
-        """The number as clients see it."""
+        """Return a number as the id that clients see."""
         return f"{self.epoch}-{number}"
 
     def number_of(self, last_event_id: str) -> int | None:
-        """The number a client resumes after; None if it is malformed, another epoch's, or not held (any more)."""
+        """Return the number to resume after; None if the id is malformed, of another epoch, or no longer held."""
         epoch, _, digits = last_event_id.rpartition("-")
         if epoch != self.epoch or not (digits.isascii() and digits.isdecimal() and len(digits) < 19):
             return None

@@ -117,7 +117,7 @@ export interface FeedNotice {
   missed?: number;
 }
 
-/** The feed of this server: its line to Kafka, its readers, and how many events it holds for reconnects. */
+/** The feed of this server: its connection to Kafka, its readers, and how many events it holds for reconnects. */
 export interface FeedState {
   state: "live" | "connecting" | "down";
   reason: string | null;
@@ -215,9 +215,9 @@ export interface RelayState {
   parked?: number;
 }
 
-/** An approval is answered by its `outcome` and perhaps a `note`, any other question by a JSON `answer`. */
+/** The answer to an interaction: `outcome`, and optionally `note`, for an approval, else any JSON as `answer`. */
 export interface Resolution {
-  /** Who answers; recorded as the actor */
+  /** Id of the user who resolves the interaction; recorded as the actor */
   who: string;
   outcome?: "accept" | "decline" | null;
   note?: string | null;
