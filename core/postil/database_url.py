@@ -1,7 +1,7 @@
-"""Reads a database's URL as libpq will, before anybody connects with it.
+"""Checks the URL of a database, as libpq reads it, before a program connects with it.
 
-What is said of a wrong one shows none of its values: a password that was not percent-encoded can stand anywhere in it.
-Apart from `postil.postgres.url`, because the programs that use plain psycopg need no SQLAlchemy for it.
+An error shows no part of the URL: a password that was not percent-encoded may be in any part.
+This module is separate from `postil.postgres.url` because programs that use plain psycopg do not need SQLAlchemy.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ SCHEMES = ("postgresql://", "postgres://")
 
 
 def check_database_url(url: str) -> str:
-    """Return `url` if it is one that can be connected with; raise `ConfigurationError` saying what is wrong otherwise.
+    """Return `url` (``postgresql://…``). Raises `ConfigurationError` with the reason if libpq could not use it.
 
-    Whether anybody answers there is not asked.
+    The function does not connect.
     """
     if not url.startswith(SCHEMES):
         raise _wrong("is not one of PostgreSQL")
@@ -31,14 +31,14 @@ def check_database_url(url: str) -> str:
         parts = conninfo_to_dict(url)
         timeout_from_conninfo(parts)
     except ProgrammingError as error:
-        said = str(error).strip()
-        if "query parameter" not in said and "connect_timeout" not in said:
-            said = said.partition(': "')[0]  # what follows quotes the URL
-        raise _wrong(f"cannot be read: {said}") from None
+        reason = str(error).strip()
+        if "query parameter" not in reason and "connect_timeout" not in reason:
+            reason = reason.partition(': "')[0]  # the rest quotes the URL
+        raise _wrong(f"cannot be read: {reason}") from None
     if not all(_is_host(host) for host in str(parts.get("host") or "").split(",")):
-        raise _wrong("has a host that is no host name")
+        raise _wrong("has a host that is not a host name")
     if not all(_is_port(port) for port in str(parts.get("port") or "").split(",")):
-        raise _wrong("has a port that is no number from 1 to 65535")
+        raise _wrong("has a port that is not a number from 1 to 65535")
     return url
 
 
@@ -50,11 +50,9 @@ def _wrong(what: str) -> ConfigurationError:
 
 
 def _is_host(host: str) -> bool:
-    if not host or host.startswith("/"):  # a socket's directory
+    if not host or host.startswith("/"):  # the directory of a Unix socket
         return True
-    if (
-        host.isascii()
-    ):  # an IP address too; asking for the address of a label too long or empty raises UnicodeError
+    if host.isascii():  # also an IP address; resolving a label that is empty or too long raises UnicodeError
         return all(0 < len(label) < 64 for label in host.removesuffix(".").split(".")) and not set(
             host
         ) & set("@/ ")

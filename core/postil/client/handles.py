@@ -132,7 +132,7 @@ class Postil(_Client[HostedRun], RunMethods, StageMethods, CallMethods, SyncWrit
     """The client for threads.
 
     `on` returns a writer for the caller's transaction. The write methods of `Postil` itself each use
-    a short transaction of their own, for callers that have none. `run` hosts a whole run.
+    a short, separate transaction, for callers that have none. `run` hosts a whole run.
 
     `engine` is a SQLAlchemy engine, or a URL as psql takes it. `tenant` defaults to ``default``.
     Raises `ConfigurationError` for any other engine, and for a malformed URL.

@@ -57,7 +57,7 @@ class ResolveInteraction(RunCommand[Receipt]):
     """Annotations to write with the answer. Defaults to none."""
 
     actor: Actor | None = field(default=None, kw_only=True)
-    """Who answers. Defaults to None: not stated."""
+    """Who resolves the interaction. Defaults to None: not stated."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""The CloudEvent that Kafka carries, read back: the counterpart of the SQL function ``postil.envelope``.
+"""Reads the CloudEvents that Kafka carries: the counterpart of the SQL function ``postil.envelope``.
 
-Only the database writes envelopes, so that there is one form of each event, byte for byte;
-readers parse it here, and keep the bytes where they must be the same for ever.
+Only the database writes envelopes, so each event has one form, byte for byte.
+`identify` reads which event the bytes are; `parse` reads all of it.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from urllib.parse import quote
 from postil.errors import PostilError
 
 CONTENT_TYPE = "application/cloudevents+json"
-"""The one header every message has: ``content-type``."""
+"""The value of the one header that every message has: ``content-type``."""
 
 
 class InvalidEnvelope(PostilError):
-    """A message's value is not an event of ours."""
+    """The value of a message is not an event of Postil."""
 
     def __init__(self, why: str) -> None:
         super().__init__(
-            f"The message is no event of Postil: {why}.",
-            advice="Something else writes to this topic: give Postil a topic of its own.",
+            f"The message is not an event of Postil: {why}.",
+            advice="Another program writes to this topic: give Postil a separate topic.",
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event of a run; `time` is when the caller said it happened, `recordedtime` when its transaction began."""
+    """One event of a run. `time` is when it happened, as the caller stated; `recordedtime` is when its transaction began."""
 
     id: str
     type: str
@@ -51,7 +51,7 @@ class Event:
 
 
 class RawEvent(NamedTuple):
-    """One event as it travels: who it is, and its exact bytes.
+    """The identity of one event, and its exact bytes.
 
     `run` is ``tenant/run_id``, the text of the Kafka key; a tenant never contains a slash.
     """
@@ -63,17 +63,17 @@ class RawEvent(NamedTuple):
 
 
 def key(tenant: str, run_id: str) -> bytes:
-    """The Kafka key of a run's events."""
+    """Return the Kafka key of a run's events."""
     return f"{tenant}/{run_id}".encode()
 
 
 def source(tenant: str, run_id: str) -> str:
-    """The CloudEvents `source` of a run's events: a URI path, percent-encoded."""
+    """Return the CloudEvents `source` of a run's events: a URI path, percent-encoded."""
     return f"/{quote(tenant, safe='')}/runs/{quote(run_id, safe='')}"
 
 
 def parse(value: bytes) -> Event:
-    """Read one message's value. Raises `InvalidEnvelope`, saying what is wrong with it."""
+    """Read all of an envelope. Raises `InvalidEnvelope` with the reason."""
     fields = _object(value)
     if fields.get("specversion") != "1.0":
         raise InvalidEnvelope(f"specversion is {fields.get('specversion')!r}, not '1.0'")
@@ -84,7 +84,7 @@ def parse(value: bytes) -> Event:
         )
     data = fields.get("data")
     if not isinstance(data, dict):
-        raise InvalidEnvelope("data is no object")
+        raise InvalidEnvelope("data is not an object")
     return Event(
         id=_text(fields, "id"),
         type=_text(fields, "type"),
@@ -102,8 +102,8 @@ def parse(value: bytes) -> Event:
     )
 
 
-# The envelope's attributes have one order, so a run's number is found without parsing the data behind it;
-# each string is matched whole, so nothing inside one can pass for an attribute.
+# The attributes have a fixed order, so the head is read without parsing the data that follows it.
+# Each string is matched as a whole, so text inside a string cannot be taken for an attribute.
 _TEXT = rb'"([^"\\]*(?:\\.[^"\\]*)*)"'
 _SKIPPED = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
 _BEGIN = b'{"specversion":"1.0",'
@@ -116,7 +116,7 @@ _HEAD = re.compile(
 
 
 def locate(value: bytes) -> tuple[str, int, str] | None:
-    """The run, run_seq and event id a value names in its head, read without checking the rest; None if it has none."""
+    """Read (run, run_seq, event id) from the head of an envelope only. Returns None if the head does not match."""
     head = _HEAD.match(value)
     if head is None:
         return None
@@ -131,7 +131,7 @@ def locate(value: bytes) -> tuple[str, int, str] | None:
 
 
 def locate_slowly(value: bytes) -> tuple[str, int, str] | None:
-    """The same for a value whose attributes another version ordered otherwise; None if it is no event at all."""
+    """Read the same as `locate`, also from attributes in another order. Returns None if the value is not an event."""
     try:
         return identify(value)[:3]
     except InvalidEnvelope:
@@ -139,24 +139,24 @@ def locate_slowly(value: bytes) -> tuple[str, int, str] | None:
 
 
 def identify(value: bytes, key: bytes | None = None) -> RawEvent:
-    """Read who an event is, checking that it is one line and that `key`, where given, agrees.
+    """Read the identity of an event, and check that it is one line and belongs to `key`. `key` defaults to None: not checked.
 
-    Only the head is read. What is behind it is the database's own JSON, which may hold numbers and depths
-    that parsers refuse, and a reader that cannot digest it must not make a run stop here.
-    Raises `InvalidEnvelope` saying what is wrong with the bytes.
+    Only the head is read. The data that follows it is JSON of the database, which may have numbers and depths
+    that parsers refuse; such an event must not block its run.
+    Raises `InvalidEnvelope` with the reason.
     """
     if not value.startswith(_BEGIN):
         raise InvalidEnvelope("not a CloudEvents 1.0 envelope")
     if b"\n" in value or not value.endswith(b"}"):
         raise InvalidEnvelope("not one whole line")
-    found = locate(value) or _from_attributes(value)
-    if key is not None and key != found[0].encode():
-        raise InvalidEnvelope(f"the key says {key[:250]!r}, the event {found[0]!r}")
-    return RawEvent(*found, value)
+    identity = locate(value) or _from_attributes(value)
+    if key is not None and key != identity[0].encode():
+        raise InvalidEnvelope(f"the key is {key[:250]!r}, the run of the event {identity[0]!r}")
+    return RawEvent(*identity, value)
 
 
 def _from_attributes(value: bytes) -> tuple[str, int, str]:
-    """The same, where a writer of another version orders the attributes otherwise."""
+    """Read the same as `locate`, from attributes in any order. Raises `InvalidEnvelope`."""
     fields = _object(value)
     event_id, tenant, run_id, run_seq = (fields.get(name) for name in ("id", "tenant", "runid", "runseq"))
     if not (isinstance(event_id, str) and event_id and isinstance(tenant, str) and isinstance(run_id, str)):
@@ -174,14 +174,14 @@ def _object(value: bytes) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise InvalidEnvelope(f"byte {error.start} is not UTF-8") from None
     try:
-        found = _loads(text)
+        document = _loads(text)
     except json.JSONDecodeError as error:
         raise InvalidEnvelope(f"not JSON: {error.msg} at character {error.pos}") from None
     except RecursionError:
         raise InvalidEnvelope("it is nested too deeply") from None
-    if not isinstance(found, dict):
-        raise InvalidEnvelope("it is no JSON object")
-    return cast("dict[str, Any]", found)
+    if not isinstance(document, dict):
+        raise InvalidEnvelope("it is not a JSON object")
+    return cast("dict[str, Any]", document)
 
 
 def _loads(text: str) -> Any:
@@ -190,7 +190,7 @@ def _loads(text: str) -> Any:
     except json.JSONDecodeError:
         raise
     except ValueError:
-        # jsonb holds numbers longer than Python's int() agrees to read: those become decimals, exact as well.
+        # jsonb holds numbers with more digits than int() reads: they become decimals, which are exact too.
         return json.loads(text, parse_int=_long_int)
 
 
@@ -199,10 +199,10 @@ def _long_int(digits: str) -> int | Decimal:
 
 
 def _text(fields: Mapping[str, Any], name: str) -> str:
-    found = fields.get(name)
-    if not isinstance(found, str) or not found:
-        raise InvalidEnvelope(f"{name} is missing or no text")
-    return found
+    value = fields.get(name)
+    if not isinstance(value, str) or not value:
+        raise InvalidEnvelope(f"{name} is missing or not a text")
+    return value
 
 
 def _optional_text(fields: Mapping[str, Any], name: str) -> str | None:
@@ -210,17 +210,17 @@ def _optional_text(fields: Mapping[str, Any], name: str) -> str | None:
 
 
 def _count(fields: Mapping[str, Any], name: str) -> int:
-    found = fields.get(name)
-    if not isinstance(found, int) or isinstance(found, bool) or found < 1:
-        raise InvalidEnvelope(f"{name} is missing or no positive number")
-    return found
+    value = fields.get(name)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise InvalidEnvelope(f"{name} is missing or not a positive number")
+    return value
 
 
 def _time(fields: Mapping[str, Any], name: str) -> datetime:
     try:
-        found = datetime.fromisoformat(_text(fields, name))
+        value = datetime.fromisoformat(_text(fields, name))
     except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
-        raise InvalidEnvelope(f"{name} is no RFC 3339 time")
-    return found
+        value = None
+    if value is None or value.tzinfo is None:
+        raise InvalidEnvelope(f"{name} is not an RFC 3339 time")
+    return value

@@ -1,4 +1,4 @@
-"""PostgreSQL: the schema, the write functions, and the only code that talks to them."""
+"""PostgreSQL: the schema, and the statements that write and read it."""
 
 from postil.postgres.url import sqlalchemy_url
 

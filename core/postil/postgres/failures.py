@@ -1,4 +1,4 @@
-"""Turns what the driver raises into Postil's own errors; nothing of psycopg or SQLAlchemy leaks to a caller."""
+"""Turns the errors of psycopg and SQLAlchemy into those of `postil.errors`, so that callers handle one tree."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from postil.errors import (
 # Serialisation failure, deadlock, lock timeout, statement timeout: none of the transaction was stored.
 _RETRYABLE = {"40001", "40P01", "55P03", "57014"}
 _NO_SCHEMA = {"3F000", "42883", "42P01"}
-# Malformed text that no server-side function ever sees, because the parameter itself cannot be read.
+# The server cannot read a parameter, so that no function of Postil sees it.
 _MALFORMED = ("22", "54")
-# Connection lost, server shutting down, out of resources; and refused at the door.
+# Connection lost, server shutting down, out of resources, and login refused.
 _UNAVAILABLE = ("08", "57P", "53", "28P01", "28000", "3D000")
 _NO_RIGHTS = "42501"
 
 
 def translated(error: SQLAlchemyError) -> PostilError:
-    """The typed error for a driver's error, or for one of SQLAlchemy's own."""
+    """Return the error of `postil.errors` for an error of the driver or of SQLAlchemy."""
     if isinstance(error, PoolExhausted):
         return Unavailable(
             f"No connection became free: {error}", advice="Give the engine a larger pool, or try again."
@@ -48,7 +48,8 @@ def translated(error: SQLAlchemyError) -> PostilError:
         )
     if sqlstate in _RETRYABLE:
         return Retryable(
-            f"The transaction lost a race: {message}.", advice="Run the whole transaction again."
+            f"The transaction conflicted with another, or took too long: {message}.",
+            advice="Run the whole transaction again.",
         )
     if sqlstate in _NO_SCHEMA:
         return SchemaOutdated(
@@ -72,5 +73,5 @@ def translated(error: SQLAlchemyError) -> PostilError:
 
 
 def _first_line(cause: object) -> str:
-    """What happened; libpq's further lines ask back, or repeat the statement."""
+    """Return what happened. The further lines of libpq contain questions, or repeat the statement."""
     return str(cause).strip().partition("\n")[0]

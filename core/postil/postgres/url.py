@@ -1,4 +1,4 @@
-"""How a database is named: plain libpq URLs outside, SQLAlchemy's form inside."""
+"""Turns the URL of a database, as libpq takes it, into SQLAlchemy's form."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from sqlalchemy.exc import ArgumentError
 from postil.database_url import check_database_url
 from postil.errors import ConfigurationError
 
-# What the URL itself says wins.
 DEFAULTS = {
-    "connect_timeout": "10",  # seconds; an address that answers nothing is otherwise waited for as long as TCP does
-    "client_encoding": "utf8",  # whatever PGCLIENTENCODING says: events are Unicode
+    "connect_timeout": "10",  # seconds; without it, connecting to an unreachable address takes as long as TCP's own timeout
+    "client_encoding": "utf8",  # events are Unicode, whatever PGCLIENTENCODING is
 }
+"""Connection parameters that the URL does not set itself."""
 
 
 def sqlalchemy_url(url: str) -> URL:
-    """Return `url` (``postgresql://…``, as psql takes it) with psycopg 3 as its driver; sync and async engines take it.
+    """Return `url` (``postgresql://…``, as psql takes it) with psycopg 3 as its driver, for sync and async engines.
 
-    Raises `ConfigurationError` for what is no PostgreSQL URL.
-    A driver named in it, as in ``postgresql+psycopg://``, is left out.
+    A driver in the URL, as in ``postgresql+psycopg2://``, is ignored.
+    Raises `ConfigurationError` for anything but a PostgreSQL URL.
     """
     scheme, mark, rest = url.partition("://")
     checked = check_database_url(scheme.partition("+")[0] + mark + rest)

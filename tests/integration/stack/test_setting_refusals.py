@@ -50,11 +50,17 @@ UNUSABLE_URLS: dict[str, tuple[Argument, str]] = {
     "of another database": (f"mysql://u:{PASSWORD}@h/d", "The database URL is not one of PostgreSQL"),
     "no URL": ("nonsense", "The database URL is not one of PostgreSQL"),
     "keys and values": (f"host=127.0.0.1 password={PASSWORD}", "The database URL is not one of PostgreSQL"),
-    "a port that is no number": (f"postgresql://u:{PASSWORD}@h:x/d", "has a port that is no number"),
-    "port 0": (f"postgresql://u:{PASSWORD}@h:0/d", "has a port that is no number from 1 to 65535"),
-    "port 99999": (f"postgresql://u:{PASSWORD}@h:99999/d", "has a port that is no number from 1 to 65535"),
-    "a password that was not encoded": (f"postgresql://u:a/{PASSWORD}@h/d", "has a port that is no number"),
-    "a host of 3,000 characters": (f"postgresql://u:{PASSWORD}@{LONG}/d", "has a host that is no host name"),
+    "a port that is no number": (f"postgresql://u:{PASSWORD}@h:x/d", "has a port that is not a number"),
+    "port 0": (f"postgresql://u:{PASSWORD}@h:0/d", "has a port that is not a number from 1 to 65535"),
+    "port 99999": (f"postgresql://u:{PASSWORD}@h:99999/d", "has a port that is not a number from 1 to 65535"),
+    "a password that was not encoded": (
+        f"postgresql://u:a/{PASSWORD}@h/d",
+        "has a port that is not a number",
+    ),
+    "a host of 3,000 characters": (
+        f"postgresql://u:{PASSWORD}@{LONG}/d",
+        "has a host that is not a host name",
+    ),
     "half an IPv6 address": (f"postgresql://u:{PASSWORD}@[::1/d", "cannot be read: end of string reached"),
     "an unknown option": (
         f"postgresql://u:{PASSWORD}@h/d?nosuch=1",

@@ -152,22 +152,22 @@ def test_numbers_longer_than_python_likes_are_read() -> None:
     [
         (b"", "Expecting value at character 0"),
         (b"\xff", "byte 0 is not UTF-8"),
-        (b"[]", "it is no JSON object"),
+        (b"[]", "it is not a JSON object"),
         (b"[" * 200_000, "nested too deeply"),
         (b"{}", "specversion is None, not '1.0'"),
-        (b'{"specversion":"1.0","tenant":"","runid":"r"}', "tenant is missing or no text"),
+        (b'{"specversion":"1.0","tenant":"","runid":"r"}', "tenant is missing or not a text"),
         (
             b'{"specversion":"1.0","tenant":"t","runid":"a/b","source":"/t/runs/a/b"}',
             "is not that of tenant 't', run 'a/b'",
         ),
         (
             b'{"specversion":"1.0","tenant":"t","runid":"r","source":"/t/runs/r","data":[]}',
-            "data is no object",
+            "data is not an object",
         ),
     ],
 )
 def test_what_is_no_event_is_refused_with_the_reason(value: bytes, why: str) -> None:
-    with pytest.raises(InvalidEnvelope, match="give Postil a topic of its own") as refused:
+    with pytest.raises(InvalidEnvelope, match="give Postil a separate topic") as refused:
         parse(value)
     assert why in refused.value.what
 
