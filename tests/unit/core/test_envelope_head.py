@@ -36,7 +36,7 @@ def test_bytes_that_are_no_event_say_why(value: bytes, why: str) -> None:
 
 
 def test_a_key_of_another_run_is_no_event_of_this_one() -> None:
-    with pytest.raises(InvalidEnvelope, match="the key says b'default/other'"):
+    with pytest.raises(InvalidEnvelope, match="the key is b'default/other'"):
         identify(EVENT, b"default/other")
 
 
