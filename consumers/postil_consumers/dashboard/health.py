@@ -16,7 +16,9 @@ from typing_extensions import TypedDict
 
 from postil.errors import PostilError
 from postil.http.database import Database
+from postil.kafka import KafkaUnavailable, TopicLookup
 from postil.model.records import Pipeline
+from postil.model.relay_state import relay_condition
 from postil.postgres.reads.pipeline import pipeline
 from postil.settings import Settings
 from postil_consumers.audit.sink import consumer_group
@@ -26,8 +28,6 @@ from postil_consumers.dashboard.feed.topic_tail import TopicTail
 
 MAX_AGE = 1.0
 """Seconds for which one state is returned to all viewers."""
-RELAY_BEHIND_SECONDS = 5.0
-"""Age of the oldest unpublished event from which the relay counts as behind."""
 AUDIT_BEHIND_MESSAGES = 1_000
 """Lag from which the audit log counts as behind; fewer messages are being processed."""
 
@@ -153,21 +153,26 @@ class Health:
         topic = self._settings.kafka_topic
         group = consumer_group(topic)
         try:
-            consumer = Consumer({**self._settings.kafka_client(), "group.id": group, "log_level": 0})
+            client = self._settings.kafka_client()
+            lookup = TopicLookup(client)
+            consumer = Consumer({**client, "group.id": group, "log_level": 0, "error_cb": lookup.on_error})
         except KafkaException as error:
             return {"state": "down", "reason": str(error)}, None
         try:
-            metadata = consumer.list_topics(topic, timeout=2).topics[topic]
-            if metadata.error is not None:
-                reason = f"topic {topic} does not exist yet: the relay creates it"
+            state = lookup.find(consumer, topic, timeout=2)
+            if state.error is not None:
+                missing = f"topic {topic} does not exist yet: the relay creates it"
+                reason = missing if state.is_missing else state.error.str()
                 return {"state": "waiting", "reason": reason}, None
-            partitions = [TopicPartition(topic, number) for number in metadata.partitions]
+            partitions = [TopicPartition(topic, number) for number in state.partitions]
             bounds = {p.partition: consumer.get_watermark_offsets(p, timeout=2) for p in partitions}
             committed = consumer.committed(partitions, timeout=2)
             offsets = {p.partition: p.offset for p in committed}
             messages = sum(high - low for low, high in bounds.values())
             lag = sum(high - max(low, offsets[n]) for n, (low, high) in bounds.items())
             return {"state": "ok", "topic": topic, "partitions": len(partitions), "messages": messages}, lag
+        except KafkaUnavailable as error:
+            return {"state": "down", "reason": error.reason}, None
         except KafkaException as error:
             cause = error.args[0]
             reason = cause.str() if isinstance(cause, KafkaError) else str(error)
@@ -193,16 +198,9 @@ class Health:
 
 
 def relay_state(pipeline: Pipeline) -> RelayState:
-    """Return the relay's state as its leases and cursors show it."""
-    state: Literal["ok", "behind", "stopped", "never"]
-    if pipeline.lanes_leased == 0:
-        state = "never" if pipeline.epoch == 0 else "stopped"
-    elif pipeline.oldest_seconds is not None and pipeline.oldest_seconds > RELAY_BEHIND_SECONDS:
-        state = "behind"
-    else:
-        state = "ok"
+    """Return the relay's state and its figures."""
     return {
-        "state": state,
+        "state": relay_condition(pipeline),
         "unpublished": pipeline.unpublished,
         "oldest_seconds": pipeline.oldest_seconds,
         "owners": pipeline.owners,

@@ -17,6 +17,7 @@ import psutil
 import psycopg
 
 from postil.errors import ConfigurationError
+from postil.model.relay_state import LATE_SECONDS
 from postil.settings import Settings
 from postil_stack import state_file as record
 from postil_stack.servers import tcp_ports as ports
@@ -223,7 +224,7 @@ def _relay(connection: psycopg.Connection[Any]) -> Iterator[Finding]:
             "none runs: nothing is published",
             "postil up, or postil relay",
         )
-    late = unpublished and (age or 0.0) > 10
+    late = unpublished and (age or 0.0) > LATE_SECONDS
     yield Finding(
         "relay",
         "bad" if late else "ok",

@@ -158,6 +158,7 @@ class TopicTail(threading.Thread):
     def _numbers(self, consumer: Consumer) -> list[int] | None:
         """Return the topic's partitions; empty if it does not exist, None if no broker can be reached."""
         try:
+            # Not `TopicLookup`: it polls the client, and a poll of this consumer would take a message.
             topic = consumer.list_topics(self._topic, timeout=2).topics.get(self._topic)
         except KafkaException as error:
             self._set_state("down", _reason(error.args[0]))
