@@ -24,7 +24,7 @@ def settings() -> str:
     ]
     head = (
         "# Settings\n\n"
-        "The first of these that says something wins: a command's option, the environment, "
+        "The first of these sources with a value wins: a command's option, the environment, "
         "the TOML file named by `POSTIL_CONFIG` (default `postil.toml`, where the names are lower-case and without the prefix), "
         "the stack that runs under the data directory, the default.\n\n"
         "| variable | default | meaning |\n|---|---|---|\n"

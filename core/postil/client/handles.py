@@ -29,12 +29,12 @@ from postil.model.actors import Actor
 from postil.model.annotations import AnnotationLike
 from postil.model.context import Context
 from postil.model.json_text import Json
-from postil.model.requests import Request
 from postil.model.triggers import Trigger
 from postil.postgres.execute import AsyncTransaction, Transaction, execute, execute_async
 from postil.postgres.failures import translated
 from postil.postgres.requests import statement
 from postil.postgres.url import sqlalchemy_url
+from postil.requests import Request
 
 T = TypeVar("T")
 Hosted = TypeVar("Hosted")

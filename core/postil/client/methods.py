@@ -20,7 +20,7 @@ from inspect import signature
 from types import MethodType
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
-from postil.model.requests import Command, Request
+from postil.requests import Command, Request
 
 P = ParamSpec("P")
 

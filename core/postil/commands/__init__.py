@@ -19,7 +19,7 @@ from postil.commands.runs import CancelRun, CreateRun, FinishRun, RecordRuns, St
 from postil.commands.stages import CompleteStage, FailStage, ResumeStage, StartStage, SuspendStage
 from postil.commands.tool_calls import FinishToolCall, RecordToolCall, StartToolCall
 from postil.model.context import Context
-from postil.model.requests import Command
+from postil.requests import Command
 
 __all__ = [
     "Annotate",

@@ -11,7 +11,7 @@ from postil.model.actors import Actor
 from postil.model.annotations import AnnotationLike
 from postil.model.context import Context
 from postil.model.receipts import Receipt
-from postil.model.requests import Command
+from postil.requests import Command
 
 
 @dataclass(frozen=True)

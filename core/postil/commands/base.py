@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from postil.model.context import Context
-from postil.model.requests import Command
+from postil.requests import Command
 
 T_co = TypeVar("T_co", covariant=True)
 

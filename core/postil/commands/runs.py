@@ -10,8 +10,8 @@ from postil.model.actors import Actor
 from postil.model.annotations import AnnotationLike
 from postil.model.json_text import Json
 from postil.model.receipts import ImportedRun, RunReceipt
-from postil.model.requests import Command
 from postil.model.triggers import Trigger
+from postil.requests import Command
 
 
 @dataclass(frozen=True)

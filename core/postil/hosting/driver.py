@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar, cast
 
 from postil.client.methods import AsyncWriter, SyncWriter
-from postil.model.requests import Request
+from postil.requests import Request
 
 T = TypeVar("T")
 

@@ -15,7 +15,7 @@ from typing import Any, Generic, Literal, TypeVar, cast
 
 from postil.errors import PostilError
 from postil.model.records import RUN_STATUSES, InteractionState, RunStatus
-from postil.model.requests import Query
+from postil.requests import Query
 
 T = TypeVar("T")
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TypeVar, cast
 
 from postil.model.queries import InteractionStateQuery
-from postil.model.requests import Command, Request
 from postil.postgres.reads.one_run import interaction_state
 from postil.postgres.statement import Statement
 from postil.postgres.writes import write_statement
+from postil.requests import Command, Request
 
 T = TypeVar("T")
 

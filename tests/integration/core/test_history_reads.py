@@ -1,4 +1,4 @@
-"""The record is read by keyset, literally, per tenant, and in one snapshot with the run's head."""
+"""Reads are paged by keyset, per tenant, and in one snapshot with the run's head."""
 
 from __future__ import annotations
 
@@ -83,7 +83,8 @@ def test_pages_join_to_the_whole_list_in_both_directions(connection: Connection)
         assert walk(connection, limit=limit, order="oldest") == newest[::-1]
 
 
-def test_a_cursor_stays_true_while_runs_are_added(connection: Connection) -> None:
+def test_a_cursor_stays_valid_while_runs_are_added(connection: Connection) -> None:
+    """The next page neither repeats nor skips a run when newer runs appear."""
     create(connection, *(f"r{n}" for n in range(6)))
     first = execute(connection, reads.runs("default", limit=3))
     create(connection, "new-1", "new-2")
@@ -91,7 +92,8 @@ def test_a_cursor_stays_true_while_runs_are_added(connection: Connection) -> Non
     assert [run.id for run in (*first.items, *second.items)] == ["r5", "r4", "r3", "r2", "r1", "r0"]
 
 
-def test_several_statuses_are_one_list_in_order(connection: Connection) -> None:
+def test_several_statuses_form_one_ordered_list(connection: Connection) -> None:
+    """Runs of several statuses are merged in the order of their creation."""
     for n in range(4):
         create(connection, f"p{n}", status="pending")
         create(connection, f"r{n}")
@@ -114,18 +116,21 @@ def test_several_statuses_are_one_list_in_order(connection: Connection) -> None:
         ("zz", []),
     ],
 )
-def test_text_is_looked_for_as_it_is_written(connection: Connection, q: str, found: list[str]) -> None:
+def test_wildcards_are_searched_literally(connection: Connection, q: str, found: list[str]) -> None:
+    """The characters % _ and \\ match themselves only."""
     create(connection, "100% sure", "a_b", "back\\slash", "axb")
     assert walk(connection, q=q) == found
 
 
-def test_text_is_looked_for_in_names_too(connection: Connection) -> None:
+def test_text_is_searched_in_names_too(connection: Connection) -> None:
+    """A filter's text may be part of the run's name."""
     create(connection, "r1", name="Refund request")
     create(connection, "r2", name="other")
     assert walk(connection, q="fund re") == ["r1"]
 
 
-def test_another_tenants_runs_do_not_exist(connection: Connection) -> None:
+def test_another_tenants_runs_are_invisible(connection: Connection) -> None:
+    """Every read returns None for a run of another tenant."""
     connection.execute(text("select postil.create_tenant('acme')"))
     create(connection, "theirs", tenant="acme")
     assert walk(connection) == []
@@ -135,7 +140,8 @@ def test_another_tenants_runs_do_not_exist(connection: Connection) -> None:
     assert execute(connection, run_reads.run("acme", "theirs")) is not None
 
 
-def test_a_run_comes_with_its_counts_and_its_stored_values_unrounded(connection: Connection) -> None:
+def test_a_run_has_its_counts_and_exact_values(connection: Connection) -> None:
+    """Stored numbers keep all their digits."""
     number = "12345678901234567890.10"
     connection.execute(
         text(
@@ -144,7 +150,7 @@ def test_a_run_comes_with_its_counts_and_its_stored_values_unrounded(connection:
         {"input": f'{{"n": {number}}}', "actor": '{"kind": "user", "id": "ada"}'},
     )
     connection.execute(text("select postil.start_stage('default', 'r', 'one', 'one')"))
-    connection.execute(text("select postil.ask('default', 'r', 'Go on?', 'q')"))
+    connection.execute(text("select postil.ask('default', 'r', 'Proceed?', 'q')"))
     run = execute(connection, run_reads.run("default", "r"))
     assert run is not None
     assert run.input is not None
@@ -168,9 +174,8 @@ def everything(connection: Connection, question: Any, **more: Any) -> tuple[list
             return items, page.head
 
 
-def test_what_belongs_to_a_run_is_paged_with_the_head_of_the_same_snapshot(
-    connection: Connection, postil: Postil
-) -> None:
+def test_the_parts_of_a_run_are_paged_with_its_head(connection: Connection, postil: Postil) -> None:
+    """Each page has the run's head from the same snapshot."""
     create(connection, "r")
     for n in range(5):
         connection.execute(text(f"select postil.start_stage('default', 'r', 'stage {n}', 's{n}')"))
@@ -195,13 +200,15 @@ def test_what_belongs_to_a_run_is_paged_with_the_head_of_the_same_snapshot(
     ] == numbers[::-1]
 
 
-def test_a_run_with_nothing_in_it_still_tells_its_head(connection: Connection) -> None:
+def test_an_empty_page_still_has_the_head(connection: Connection) -> None:
+    """A run without stages has an empty page with its head; a missing run has None."""
     create(connection, "r")
     assert everything(connection, run_reads.stages) == ([], 1)
     assert execute(connection, run_reads.stages("default", "none")) is None
 
 
-def test_annotations_are_kept_by_literal_prefix(connection: Connection, postil: Postil) -> None:
+def test_annotations_are_selected_by_prefix(connection: Connection, postil: Postil) -> None:
+    """A prefix matches literally, and several prefixes are a union."""
     create(connection, "r")
     postil.annotate(
         "r", Decision(outcome="yes", rationale="because"), {"decisionx.a": 1, "x.b": 2, "x_b.c": 3}
@@ -216,6 +223,7 @@ def test_annotations_are_kept_by_literal_prefix(connection: Connection, postil: 
 
 
 def test_the_envelope_is_the_one_kafka_carries(connection: Connection) -> None:
+    """The text of an event is that of `postil.envelope`; other numbers give None."""
     create(connection, "r")
     expected = connection.execute(text("select postil.envelope(e) from postil.event e")).scalar_one()
     assert execute(connection, run_reads.envelope("default", "r", 1)) == expected
@@ -223,10 +231,11 @@ def test_the_envelope_is_the_one_kafka_carries(connection: Connection) -> None:
         assert execute(connection, run_reads.envelope("default", "r", number)) is None
 
 
-def test_what_waits_is_listed_the_longest_waiting_first_with_its_run(connection: Connection) -> None:
+def test_waiting_interactions_come_oldest_first(connection: Connection) -> None:
+    """Pending interactions are listed by age, each with its run."""
     for n in range(5):
         create(connection, f"r{n}", name=f"run {n}")
-        connection.execute(text(f"select postil.ask('default', 'r{n}', 'Go on?', 'q')"))
+        connection.execute(text(f"select postil.ask('default', 'r{n}', 'Proceed?', 'q')"))
     connection.execute(
         text("""select postil.resolve_interaction('default', 'r2', 'q', '{"outcome": "accept"}')""")
     )
@@ -241,7 +250,8 @@ def test_what_waits_is_listed_the_longest_waiting_first_with_its_run(connection:
     assert found == [("r0", "run 0"), ("r1", "run 1"), ("r3", "run 3"), ("r4", "run 4")]
 
 
-def test_the_pipeline_tells_what_no_relay_has_published(connection: Connection) -> None:
+def test_the_pipeline_counts_unpublished_events(connection: Connection) -> None:
+    """Events that no relay has published are counted, with the age of the oldest."""
     assert execute(connection, pipeline()).unpublished == 0
     create(connection, "r1", "r2")
     state = execute(connection, pipeline())
@@ -251,7 +261,8 @@ def test_the_pipeline_tells_what_no_relay_has_published(connection: Connection) 
 
 
 @pytest.mark.parametrize("ask", [reads.runs, reads.waiting])
-def test_a_cursor_of_another_list_names_itself(ask: Any) -> None:
+def test_a_cursor_of_another_list_is_refused(ask: Any) -> None:
+    """The error names the cursor."""
     with pytest.raises(InvalidQuery, match="cursor"):
         ask("default", cursor="WzFd")
 
@@ -284,7 +295,8 @@ def _plan(connection: Connection, read: Statement[Any]) -> str:
     return "\n".join(row[0] for row in rows)
 
 
-def test_a_database_without_the_schema_says_what_to_do(empty_database_url: str) -> None:
+def test_a_database_without_the_schema_is_refused(empty_database_url: str) -> None:
+    """The error advises to run `postil migrate`."""
     engine = create_engine(sqlalchemy_url(empty_database_url))
     with engine.connect() as connection, pytest.raises(SchemaOutdated, match="postil migrate"):
         execute(connection, reads.runs("default"))

@@ -1,4 +1,4 @@
-"""`@tool`: each call inside a hosted run is a tool call of it, whatever it is given and however it ends."""
+"""`@tool` records each call inside a hosted run, for any arguments and any end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Oops(Exception):
 
 
 class Unspeakable:
-    """Has no JSON form, and not even a description."""
+    """Has neither a JSON form nor a repr."""
 
     def __repr__(self) -> str:
         raise RuntimeError("no words")
@@ -43,7 +43,7 @@ def fail() -> None:
 
 
 class Shop:
-    """Methods are tools as well."""
+    """A class with a method and a static method as tools."""
 
     @tool
     def price(self, order: int) -> int:
@@ -68,7 +68,7 @@ async def hang(started: asyncio.Event) -> None:
 
 
 def calls(record: Any, run_id: str) -> list[dict[str, Any]]:
-    """How the tool calls of a run ended, in order."""
+    """The tool calls of a run that have ended, in order."""
     return [
         data
         for type_, data in record.events(run_id)
@@ -76,7 +76,8 @@ def calls(record: Any, run_id: str) -> list[dict[str, Any]]:
     ]
 
 
-def test_a_call_is_recorded_with_its_arguments_result_stage_and_duration(postil: Postil, record: Any) -> None:
+def test_a_call_is_recorded_with_all_its_parts(postil: Postil, record: Any) -> None:
+    """A tool call has its arguments, result, stage and duration."""
     with postil.run("r") as run, run.stage("s"):
         assert lookup(7, 8, 9, note="x") == {"order": 7, "currency": "EUR"}
     assert record.types(run.id) == [
@@ -90,10 +91,12 @@ def test_a_call_is_recorded_with_its_arguments_result_stage_and_duration(postil:
 
 
 def test_a_tool_keeps_its_name_and_documentation() -> None:
+    """The decorator changes neither name nor docstring."""
     assert (lookup.__name__, lookup.__doc__) == ("lookup", "Look an order up.")
 
 
-def test_outside_a_run_the_function_is_simply_called(postil: Postil, record: Any) -> None:
+def test_outside_a_run_nothing_is_recorded(postil: Postil, record: Any) -> None:
+    """Outside a hosted run the function is called as it is."""
     before = record.traces()
     assert lookup(1) == {"order": 1, "currency": "EUR"}
     with pytest.raises(Oops):
@@ -104,7 +107,8 @@ def test_outside_a_run_the_function_is_simply_called(postil: Postil, record: Any
     assert record.traces()[4] == before[4]
 
 
-def test_methods_are_tools_without_their_self(postil: Postil, record: Any) -> None:
+def test_methods_are_recorded_without_self(postil: Postil, record: Any) -> None:
+    """The arguments of a method do not contain `self`."""
     with postil.run("r") as run:
         assert (Shop().price(3), Shop.tax(10)) == (6, 2)
     assert [(call["name"], call["arguments"]) for call in calls(record, run.id)] == [
@@ -113,7 +117,8 @@ def test_methods_are_tools_without_their_self(postil: Postil, record: Any) -> No
     ]
 
 
-def test_an_exception_is_recorded_and_goes_on_its_way(postil: Postil, record: Any) -> None:
+def test_an_exception_is_recorded_and_propagates(postil: Postil, record: Any) -> None:
+    """The tool call fails, and the caller gets the original exception."""
     with postil.run("r") as run, pytest.raises(Oops):
         fail()
     (call,) = calls(record, run.id)
@@ -142,7 +147,7 @@ def nested(levels: int) -> Any:
     ],
     ids=[
         "bytes",
-        "keys that are no texts",
+        "keys that are not texts",
         "NaN",
         "NUL",
         "an object",
@@ -151,9 +156,8 @@ def nested(levels: int) -> Any:
         "large",
     ],
 )
-def test_what_has_no_json_form_or_is_large_is_marked_as_such(
-    postil: Postil, record: Any, value: Any, kept: Any
-) -> None:
+def test_values_without_json_form_are_marked(postil: Postil, record: Any, value: Any, kept: Any) -> None:
+    """A value without a JSON form, or a large one, is stored with an explicit mark."""
     with postil.run("r") as run:
         assert give(value) is value
     (call,) = calls(record, run.id)
@@ -166,23 +170,24 @@ def test_what_has_no_json_form_or_is_large_is_marked_as_such(
     [[1e300] * 2000, nested(64), nested(65), nested(5000), 10**5000, ["x" * 60_000] * 2],
     ids=["numbers that grow", "64 levels", "65 levels", "5,000 levels", "a huge integer", "large together"],
 )
-def test_no_value_keeps_a_tool_from_being_called_and_recorded(
-    postil: Postil, record: Any, value: Any
-) -> None:
+def test_any_value_can_be_recorded(postil: Postil, record: Any, value: Any) -> None:
+    """No argument or result prevents the call or its record."""
     with postil.run("r") as run:
         assert give(value) is value
     (call,) = calls(record, run.id)
     assert call["status"] == "completed"
 
 
-def test_many_large_arguments_are_left_out_together(postil: Postil, record: Any) -> None:
+def test_large_arguments_together_are_omitted(postil: Postil, record: Any) -> None:
+    """Arguments that are too large together are replaced by a mark."""
     with postil.run("r") as run:
         join("x" * 60_000, "y" * 60_000)
     (call,) = calls(record, run.id)
     assert "omitted" in call["arguments"]
 
 
-async def test_coroutine_functions_are_tools_in_an_async_run(async_postil: AsyncPostil, record: Any) -> None:
+async def test_coroutine_functions_are_recorded_in_async_runs(async_postil: AsyncPostil, record: Any) -> None:
+    """Concurrent calls of a coroutine function each become a tool call of the stage."""
     async with async_postil.run("r") as run, run.stage("s"):
         assert await asyncio.gather(fetch("a"), fetch("b")) == ["A", "B"]
     assert sorted((call["stage_id"], call["result"]) for call in calls(record, run.id)) == [
@@ -193,12 +198,13 @@ async def test_coroutine_functions_are_tools_in_an_async_run(async_postil: Async
 
 
 async def test_a_cancelled_tool_is_recorded_as_failed(async_postil: AsyncPostil, record: Any) -> None:
+    """Cancelling the task fails the tool call and cancels the run."""
     started = asyncio.Event()
-    seen: list[str] = []
+    run_ids: list[str] = []
 
     async def work() -> None:
         async with async_postil.run("r") as run:
-            seen.append(run.id)
+            run_ids.append(run.id)
             await hang(started)
 
     task = asyncio.create_task(work())
@@ -206,12 +212,13 @@ async def test_a_cancelled_tool_is_recorded_as_failed(async_postil: AsyncPostil,
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    (call,) = calls(record, seen[0])
+    (call,) = calls(record, run_ids[0])
     assert (call["status"], call["error"]["type"]) == ("failed", "CancelledError")
-    assert record.status(seen[0]) == "cancelled"
+    assert record.status(run_ids[0]) == "cancelled"
 
 
 def test_a_tool_of_a_cancelled_run_is_not_called(postil: Postil, record: Any) -> None:
+    """The function does not run if its start cannot be recorded."""
     called: list[int] = []
 
     def work() -> None:
@@ -224,7 +231,9 @@ def test_a_tool_of_a_cancelled_run_is_not_called(postil: Postil, record: Any) ->
     assert called == []
 
 
-def test_a_tool_whose_run_is_cancelled_meanwhile_ends_all_the_same(postil: Postil, record: Any) -> None:
+def test_a_tool_ends_although_its_run_was_cancelled(postil: Postil, record: Any) -> None:
+    """The end of a call is recorded even after the end of its run."""
+
     @tool
     def cancel(run_id: str) -> str:
         postil.cancel_run(run_id)
@@ -232,16 +241,17 @@ def test_a_tool_whose_run_is_cancelled_meanwhile_ends_all_the_same(postil: Posti
 
     def work() -> None:
         with postil.run("r") as run:
-            seen.append(run.id)
+            run_ids.append(run.id)
             assert cancel(run.id) == "done"
 
-    seen: list[str] = []
+    run_ids: list[str] = []
     with pytest.raises(errors.RunCancelled):
         work()
-    (call,) = calls(record, seen[0])
+    (call,) = calls(record, run_ids[0])
     assert (call["name"], call["status"]) == ("cancel", "completed")
 
 
-def test_wrong_arguments_are_the_callers_own_mistake(postil: Postil) -> None:
+def test_wrong_arguments_raise_type_error(postil: Postil) -> None:
+    """The decorator raises the TypeError that the function itself would raise."""
     with postil.run("r"), pytest.raises(TypeError, match="order"):
         lookup()  # type: ignore[call-arg]

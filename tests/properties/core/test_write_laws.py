@@ -1,4 +1,4 @@
-"""Laws of the log: whatever was done, committed, rolled back or refused, the log tells exactly the state that is stored."""
+"""Laws of the event log: after any commits, rollbacks and refusals it describes exactly the stored state."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ json = st.recursive(
     max_leaves=5,
 )  # fmt: skip
 keys = st.none() | st.sampled_from(["once", "twice"])
-notes = st.lists(
+annotation_lists = st.lists(
     st.builds(
         NewAnnotation, st.sampled_from(["n", "o.p"]), json,
         payload=json, idempotency_key=keys, actor=st.none() | st.just(user("u")),
@@ -37,27 +37,31 @@ notes = st.lists(
 
 @dataclass(frozen=True)
 class Act:
-    """Something somebody does to a run."""
+    """One write to a run."""
 
     verb: str
     arguments: tuple[Any, ...]
 
     def by(self, writer: TransactionWriter, prefix: str) -> None:
-        """Do it, on the runs of this example."""
+        """Make the write, on the runs of this example."""
         run_id, *rest = self.arguments
         runs = [f"{prefix}-{one}" for one in run_id] if isinstance(run_id, list) else f"{prefix}-{run_id}"
         VERBS[self.verb](writer, runs, *rest)
 
 
 VERBS: dict[str, Callable[..., Any]] = {
-    "create": lambda w, r, pending, said: w.create_run(r, *said, pending=pending, input={"i": 1}),
+    "create": lambda w, r, pending, annotations: w.create_run(
+        r, *annotations, pending=pending, input={"i": 1}
+    ),
     "start": lambda w, r: w.start_run(r),
-    "annotate": lambda w, r, said, stage: w.annotate(r, *said, stage_id=stage),
-    "annotate many": lambda w, r, said: w.annotate_many(dict.fromkeys(r, said)),
+    "annotate": lambda w, r, annotations, stage: w.annotate(r, *annotations, stage_id=stage),
+    "annotate many": lambda w, r, annotations: w.annotate_many(dict.fromkeys(r, annotations)),
     "start stage": lambda w, r, s: w.start_stage(r, s),
-    "complete stage": lambda w, r, s, said, result: w.complete_stage(r, s, *said, result=result),
-    "fail stage": lambda w, r, s, said, error: w.fail_stage(r, s, *said, error=error),
-    "suspend stage": lambda w, r, s, said: w.suspend_stage(r, s, *said),
+    "complete stage": lambda w, r, s, annotations, result: w.complete_stage(
+        r, s, *annotations, result=result
+    ),
+    "fail stage": lambda w, r, s, annotations, error: w.fail_stage(r, s, *annotations, error=error),
+    "suspend stage": lambda w, r, s, annotations: w.suspend_stage(r, s, *annotations),
     "resume stage": lambda w, r, s: w.resume_stage(r, s),
     "start tool call": lambda w, r, c, value: w.start_tool_call(r, "t", tool_call_id=c, arguments=value),
     "finish tool call": lambda w, r, c, value: w.finish_tool_call(r, c, result=value),
@@ -65,35 +69,39 @@ VERBS: dict[str, Callable[..., Any]] = {
         r, "t", tool_call_id=c, failed=True, error=value
     ),
     "ask": lambda w, r, i, kind: w.ask(r, "?", interaction_id=i, kind=kind),
-    "resolve": lambda w, r, i, answer, said: w.resolve_interaction(r, i, answer, *said, actor=user("u")),
+    "resolve": lambda w, r, i, answer, annotations: w.resolve_interaction(
+        r, i, answer, *annotations, actor=user("u")
+    ),
     "withdraw": lambda w, r, i: w.cancel_interaction(r, i),
-    "finish": lambda w, r, failed, said, result: w.finish_run(r, *said, failed=failed, result=result),
+    "finish": lambda w, r, failed, annotations, result: w.finish_run(
+        r, *annotations, failed=failed, result=result
+    ),
     "cancel": lambda w, r, reason: w.cancel_run(r, reason=reason),
 }
 ARGUMENTS: dict[str, tuple[st.SearchStrategy[Any], ...]] = {
-    "create": (run_ids, st.booleans(), notes),
+    "create": (run_ids, st.booleans(), annotation_lists),
     "start": (run_ids,),
-    "annotate": (run_ids, notes, st.none() | parts),
-    "annotate many": (st.permutations(RUNS), notes),
+    "annotate": (run_ids, annotation_lists, st.none() | parts),
+    "annotate many": (st.permutations(RUNS), annotation_lists),
     "start stage": (run_ids, parts),
-    "complete stage": (run_ids, parts, notes, json),
-    "fail stage": (run_ids, parts, notes, json | st.just({"type": "T", "message": "m"})),
-    "suspend stage": (run_ids, parts, notes),
+    "complete stage": (run_ids, parts, annotation_lists, json),
+    "fail stage": (run_ids, parts, annotation_lists, json | st.just({"type": "T", "message": "m"})),
+    "suspend stage": (run_ids, parts, annotation_lists),
     "resume stage": (run_ids, parts),
     "start tool call": (run_ids, parts, json),
     "finish tool call": (run_ids, parts, json),
     "record tool call": (run_ids, parts, json),
     "ask": (run_ids, parts, st.sampled_from(["approval", "question"])),
-    "resolve": (run_ids, parts, json | st.just({"outcome": "accept", "note": "n"}), notes),
+    "resolve": (run_ids, parts, json | st.just({"outcome": "accept", "note": "n"}), annotation_lists),
     "withdraw": (run_ids, parts),
-    "finish": (run_ids, st.booleans(), notes, json),
+    "finish": (run_ids, st.booleans(), annotation_lists, json),
     "cancel": (run_ids, st.none() | st.just("because")),
 }
 acts = st.sampled_from(list(VERBS)).flatmap(
     lambda verb: st.builds(Act, st.just(verb), st.tuples(*ARGUMENTS[verb]))
 )
 # Runs mostly exist, or all the rest would be refused.
-openings = st.lists(
+creations = st.lists(
     st.builds(Act, st.just("create"), st.tuples(*ARGUMENTS["create"])), min_size=1, max_size=3
 )
 transactions = st.lists(
@@ -144,19 +152,20 @@ def writer(database_url: str) -> Iterator[Postil]:
     engine.dispose()
 
 
-@given(openings, transactions)
+@given(creations, transactions)
 @settings(
     max_examples=25,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-def test_the_log_tells_exactly_the_state_that_is_stored(
-    writer: Postil, database_url: str, opening: list[Act], transactions: list[tuple[list[Act], str]]
+def test_the_log_describes_the_stored_state(
+    writer: Postil, database_url: str, creation: list[Act], transactions: list[tuple[list[Act], str]]
 ) -> None:
+    """After any transactions the last event about each thing equals its row, and run_seq has no gap."""
     prefix = uuid.uuid4().hex[:12]
     engine = create_engine(sqlalchemy_url(database_url))
     with engine.connect() as connection:
-        for group, end in [(opening, "commit"), *transactions]:
+        for group, end in [(creation, "commit"), *transactions]:
             for act in group:
                 try:
                     with connection.begin_nested():

@@ -1,4 +1,4 @@
-"""What counts as an event: bytes that are none are told from those that are, and say why."""
+"""Reading the head of an envelope: which bytes are an event, and why others are refused."""
 
 from __future__ import annotations
 
@@ -28,30 +28,36 @@ EVENT = event_value("r", 1)
         (EVENT.replace(b'"runseq":1', b'"runseq":true'), "runseq is not a number from 1"),
     ],
 )
-def test_bytes_that_are_no_event_say_why(value: bytes, why: str) -> None:
+def test_bytes_that_are_not_an_event_are_refused(value: bytes, why: str) -> None:
+    """The error states what is wrong with the bytes."""
     with pytest.raises(InvalidEnvelope) as refused:
         identify(value)
 
     assert why in refused.value.what
 
 
-def test_a_key_of_another_run_is_no_event_of_this_one() -> None:
+def test_a_key_of_another_run_is_refused() -> None:
+    """An event under the key of another run is not accepted for either run."""
     with pytest.raises(InvalidEnvelope, match="the key is b'default/other'"):
         identify(EVENT, b"default/other")
 
 
-def test_attributes_in_another_order_name_the_same_event() -> None:
+def test_attributes_may_come_in_another_order() -> None:
+    """An envelope of another version, with other order, is the same event."""
     other = EVENT.replace(b'"runseq":1,', b"").replace(b',"data"', b',"runseq":1,"data"')
 
     assert identify(EVENT)[:3] == identify(other)[:3]
 
 
-def test_what_looks_like_an_attribute_inside_a_text_is_none() -> None:
+def test_text_inside_a_string_is_not_an_attribute() -> None:
+    """A run id that contains the text of attributes does not change the event's identity."""
     run = '","runid":"evil","runseq":9,"x":"'
 
-    assert f"default/{run}" == identify(event_value(run, 4)).run
+    assert identify(event_value(run, 4)).run == f"default/{run}"
 
 
 @pytest.mark.parametrize("number", ["1e400", "9" * 500, "[" * 3000 + "]" * 3000])
-def test_json_that_parsers_refuse_but_postgres_holds_is_still_an_event(number: str) -> None:
-    assert 1 == identify(EVENT.replace(b'"data":{', b'"data":{"n":' + number.encode() + b",", 1)).run_seq
+def test_data_that_parsers_refuse_is_still_an_event(number: str) -> None:
+    """Numbers and depths that Postgres holds must not block a run."""
+    value = EVENT.replace(b'"data":{', b'"data":{"n":' + number.encode() + b",", 1)
+    assert identify(value).run_seq == 1

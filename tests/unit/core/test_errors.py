@@ -1,4 +1,4 @@
-"""One tree of errors: each leaf has its SQLSTATE, says what to do, and survives a process pool."""
+"""The tree of errors: each leaf has its SQLSTATE and its advice, and can be pickled."""
 
 from __future__ import annotations
 
@@ -17,26 +17,31 @@ import postil
 from postil import NewAnnotation, errors
 from postil.postgres.failures import translated
 
-ALL = [one for one in vars(errors).values() if inspect.isclass(one) and issubclass(one, errors.PostilError)]
-REFUSALS = [one for one in ALL if issubclass(one, errors.WriteRefused)]
+ALL = [
+    kind for kind in vars(errors).values() if inspect.isclass(kind) and issubclass(kind, errors.PostilError)
+]
+REFUSALS = [kind for kind in ALL if issubclass(kind, errors.WriteRefused)]
 
 
 @pytest.mark.parametrize("kind", ALL)
-def test_the_tree_in_the_modules_docstring_names_every_error(kind: type[errors.PostilError]) -> None:
+def test_the_tree_in_the_docstring_is_complete(kind: type[errors.PostilError]) -> None:
+    """The module's docstring names every error, and every error has a docstring."""
     assert re.search(rf"\b{kind.__name__}\b", errors.__doc__ or "")
     assert inspect.getdoc(kind)
 
 
-def test_every_refusal_has_a_sqlstate_of_its_own_and_is_found_by_it() -> None:
+def test_every_refusal_has_its_own_sqlstate() -> None:
+    """The SQLSTATE alone selects the class; an unknown one gives `WriteRefused`."""
     states = [kind.sqlstate for kind in REFUSALS]
     assert len(set(states)) == len(states)
     for kind in REFUSALS:
-        found = errors.from_sqlstate(kind.sqlstate, "what", detail="annotations[0]")
-        assert (type(found), found.field, found.advice) == (kind, "annotations[0]", kind.default_advice)
+        error = errors.from_sqlstate(kind.sqlstate, "what", detail="annotations[0]")
+        assert (type(error), error.field, error.advice) == (kind, "annotations[0]", kind.default_advice)
     assert type(errors.from_sqlstate("PS999", "from a later version")) is errors.WriteRefused
 
 
-def test_every_sqlstate_the_functions_raise_is_known() -> None:
+def test_every_raised_sqlstate_has_a_class() -> None:
+    """The SQL files raise exactly the SQLSTATEs that have a class."""
     functions = (Path(postil.__file__).parent / "postgres").rglob("*.sql")
     raised = {state for file in functions for state in re.findall(r"'(PS\d{3})[|']", file.read_text())}
     assert raised <= set(errors.BY_SQLSTATE)
@@ -45,6 +50,7 @@ def test_every_sqlstate_the_functions_raise_is_known() -> None:
 
 @pytest.mark.parametrize("kind", ALL)
 def test_an_error_survives_pickling_and_copying(kind: type[errors.PostilError]) -> None:
+    """Process pools and task queues pass errors on with all their attributes."""
     error = kind("what happened", advice="do this")
     error.unflushed = (NewAnnotation("a", 1),)
     if isinstance(error, errors.WriteRefused):
@@ -56,6 +62,7 @@ def test_an_error_survives_pickling_and_copying(kind: type[errors.PostilError]) 
 
 
 def test_invalid_input_is_a_value_error_too() -> None:
+    """Code that catches ValueError catches malformed input."""
     assert isinstance(errors.InvalidInput("x"), ValueError)
 
 
@@ -90,13 +97,15 @@ class Failure(psycopg.Error):
         ("PS002", errors.RunCancelled),
     ],
 )
-def test_each_failure_of_the_database_has_its_type(sqlstate: str, kind: type[errors.PostilError]) -> None:
-    found = translated(OperationalError("select", {}, Failure(sqlstate)))
-    assert type(found) is kind
-    assert found.advice
+def test_each_database_failure_has_its_class(sqlstate: str, kind: type[errors.PostilError]) -> None:
+    """The SQLSTATE of PostgreSQL selects the class, and each error has advice."""
+    error = translated(OperationalError("select", {}, Failure(sqlstate)))
+    assert type(error) is kind
+    assert error.advice
 
 
-def test_a_failure_without_sqlstate_is_told_by_its_kind() -> None:
+def test_a_failure_without_sqlstate_has_a_class() -> None:
+    """Without a SQLSTATE the driver's class decides between connection and parameter."""
     for of_connection in (OperationalError, InterfaceError):
         assert type(translated(of_connection("select", {}, Failure(None)))) is errors.Unavailable
     for of_parameters in (DataError, ProgrammingError):
@@ -104,7 +113,8 @@ def test_a_failure_without_sqlstate_is_told_by_its_kind() -> None:
     assert type(translated(PoolExhausted("QueuePool limit"))) is errors.Unavailable
 
 
-def test_drivers_that_call_it_pgcode_are_understood() -> None:
+def test_the_pgcode_of_psycopg2_is_read() -> None:
+    """psycopg2 names the SQLSTATE pgcode."""
     cause = Exception("deadlock detected")
     cause.pgcode = "40P01"  # type: ignore[attr-defined]
     assert type(translated(OperationalError("select", {}, cause))) is errors.Retryable

@@ -23,12 +23,14 @@ values = st.recursive(
 
 
 @given(values)
-def test_what_is_encoded_is_given_back(value: Any) -> None:
+def test_an_encoded_value_parses_back(value: Any) -> None:
+    """Parsing the text returns an equal value."""
     assert json.loads(encode(value, "value")) == value
 
 
 @given(values)
-def test_the_text_is_compact_and_is_utf8(value: Any) -> None:
+def test_the_text_is_compact_utf8(value: Any) -> None:
+    """The text has no spaces between tokens, and no escapes for Unicode."""
     text = encode(value, "value")
     assert text == json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     text.encode()
@@ -39,7 +41,8 @@ def test_the_text_is_compact_and_is_utf8(value: Any) -> None:
         st.none() | st.floats() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
     )
 )
-def test_whatever_is_refused_is_refused_by_its_path(value: Any) -> None:
+def test_a_refusal_has_the_path_of_the_value(value: Any) -> None:
+    """Every path starts with the name of the field, for any value."""
     field: str | None = "value"
     try:
         encode(value, "value")
@@ -58,7 +61,8 @@ def test_whatever_is_refused_is_refused_by_its_path(value: Any) -> None:
         (-0.0, "-0.0"),
     ],
 )
-def test_tuples_and_mappings_and_plain_values_have_a_form(value: Any, text: str) -> None:
+def test_tuples_and_mappings_have_a_json_form(value: Any, text: str) -> None:
+    """Tuples become arrays, and every Mapping becomes an object."""
     assert encode(value, "value") == text
 
 
@@ -80,7 +84,8 @@ def test_tuples_and_mappings_and_plain_values_have_a_form(value: Any, text: str)
     ],
     ids=lambda value: value if isinstance(value, str) and value.isprintable() else "",
 )
-def test_what_has_no_json_form_is_refused(value: Any, field: str) -> None:
+def test_a_value_without_json_form_is_refused(value: Any, field: str) -> None:
+    """NaN, NUL, surrogates, other keys and other types are refused with their path."""
     with pytest.raises(InvalidInput) as refused:
         encode(value, "value")
     assert refused.value.field == field
@@ -95,13 +100,15 @@ def nested(levels: int, kind: str) -> Any:
 
 @pytest.mark.parametrize("kind", ["list", "dict"])
 @pytest.mark.parametrize("levels", [MAX_DEPTH + 1, 5_000, 100_000])
-def test_too_deep_is_refused_without_recursion(levels: int, kind: str) -> None:
+def test_too_many_levels_are_refused(levels: int, kind: str) -> None:
+    """A value of 100,000 levels is refused like one of 65, without RecursionError."""
     assert encode(nested(MAX_DEPTH, kind), "value")
     with pytest.raises(InvalidInput, match="64 levels"):
         encode(nested(levels, kind), "value")
 
 
-def test_a_value_inside_itself_is_too_deep() -> None:
+def test_a_value_inside_itself_is_refused() -> None:
+    """A list that contains itself counts as too deep."""
     value: list[Any] = []
     value.append(value)
     with pytest.raises(InvalidInput, match="64 levels"):
@@ -109,21 +116,25 @@ def test_a_value_inside_itself_is_too_deep() -> None:
 
 
 def test_the_largest_double_is_the_largest_integer() -> None:
+    """An integer within the range of a double is accepted."""
     assert encode(int(sys.float_info.max), "value") == str(int(sys.float_info.max))
 
 
-def test_the_refusal_is_of_the_kind_asked_for() -> None:
+def test_a_refusal_has_the_class_of_the_caller() -> None:
+    """The caller chooses the class of the error."""
     with pytest.raises(InvalidAnnotation):
         encode(object(), "annotations[0].value", InvalidAnnotation)
 
 
 @pytest.mark.parametrize("text", ["", "ü", "\U0001f600", "\n", "\uffff"])
-def test_any_unicode_text_is_fine(text: str) -> None:
+def test_any_unicode_text_is_accepted(text: str) -> None:
+    """Empty text, controls and characters outside the basic plane can be stored."""
     assert check_text(text, "field") == text
 
 
 @pytest.mark.parametrize("text", ["a\x00", "\ud83d", "\ude00\ud83d"])
-def test_what_is_no_text_is_refused(text: str) -> None:
+def test_text_that_postgres_cannot_store_is_refused(text: str) -> None:
+    """NUL and lone surrogates are refused."""
     with pytest.raises(InvalidInput) as refused:
         check_text(text, "field")
     assert refused.value.field == "field"

@@ -1,4 +1,4 @@
-"""Settings: who is asked first, what is said of a wrong one, and what is never shown."""
+"""Settings: the order of the sources, the errors, and the secrets that are never shown."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from postil.settings import STACK_FILE, Settings, load_settings
 
 
 @pytest.fixture
-def say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Says a setting in one of the places: environment, TOML file, running stack."""
+def set_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return a function that sets settings in a source: environment, TOML file, or running stack."""
     monkeypatch.delenv("POSTIL_DATA_DIR", raising=False)
     monkeypatch.delenv("POSTIL_CONFIG", raising=False)
     monkeypatch.chdir(tmp_path)
 
-    def say(place: str, **settings: Any) -> None:
-        match place:
+    def set_in(source: str, **settings: Any) -> None:
+        match source:
             case "environment":
                 for name, value in settings.items():
                     monkeypatch.setenv(f"POSTIL_{name.upper()}", str(value))
@@ -33,10 +33,11 @@ def say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
                 directory.mkdir(exist_ok=True)
                 (directory / STACK_FILE).write_text(json.dumps({"settings": settings, "processes": {}}))
 
-    return say
+    return set_in
 
 
-def test_with_nothing_said_the_defaults_hold(say: Any) -> None:
+def test_defaults_apply_without_any_source(set_in: Any) -> None:
+    """Without any source each setting has its default."""
     settings = load_settings()
     assert (settings.tenant, settings.kafka_topic, settings.kafka_partitions, settings.http_port) == (
         "default",
@@ -48,38 +49,42 @@ def test_with_nothing_said_the_defaults_hold(say: Any) -> None:
     assert load_settings(data_dir=Path("x"), audit_dir=Path("y")).audit_path == Path("y")
 
 
-def test_the_first_place_that_says_something_wins(say: Any) -> None:
-    say("stack", tenant="of the stack")
+def test_the_first_source_with_a_value_wins(set_in: Any) -> None:
+    """The order is caller, environment, file, stack, default; None is not a value."""
+    set_in("stack", tenant="of the stack")
     assert load_settings().tenant == "of the stack"
-    say("file", tenant="of the file")
+    set_in("file", tenant="of the file")
     assert load_settings().tenant == "of the file"
-    say("environment", tenant="of the environment")
+    set_in("environment", tenant="of the environment")
     assert load_settings().tenant == "of the environment"
     assert load_settings(tenant="of the caller").tenant == "of the caller"
     assert load_settings(tenant=None).tenant == "of the environment"
 
 
-@pytest.mark.parametrize("place", ["environment", "file", "caller"])
-def test_the_stack_is_looked_for_where_the_data_directory_is_said_to_be(say: Any, place: str) -> None:
-    say("stack", under="elsewhere", tenant="of the stack")
-    if place != "caller":
-        say(place, data_dir="elsewhere")
-    assert load_settings(data_dir=Path("elsewhere") if place == "caller" else None).tenant == "of the stack"
+@pytest.mark.parametrize("source", ["environment", "file", "caller"])
+def test_the_stack_is_read_from_the_data_directory(set_in: Any, source: str) -> None:
+    """A data directory from any other source decides which stack's file is read."""
+    set_in("stack", under="elsewhere", tenant="of the stack")
+    if source != "caller":
+        set_in(source, data_dir="elsewhere")
+    assert load_settings(data_dir=Path("elsewhere") if source == "caller" else None).tenant == "of the stack"
 
 
-def test_an_empty_variable_says_nothing(say: Any) -> None:
-    say("environment", tenant="", http_port="", database_url="", config="")
+def test_an_empty_variable_is_ignored(set_in: Any) -> None:
+    """An environment variable that is empty counts as not set."""
+    set_in("environment", tenant="", http_port="", database_url="", config="")
     assert (load_settings().tenant, load_settings().http_port) == ("default", 8400)
 
 
-def test_a_file_of_another_name_is_read(say: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_of_another_name_is_read(set_in: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """POSTIL_CONFIG names the TOML file."""
     (tmp_path / "other.toml").write_text('tenant = "other"\nkafka_partitions = 12\n')
     monkeypatch.setenv("POSTIL_CONFIG", str(tmp_path / "other.toml"))
     assert (load_settings().tenant, load_settings().kafka_partitions) == ("other", 12)
 
 
 @pytest.mark.parametrize(
-    ("place", "settings", "named"),
+    ("source", "settings", "named"),
     [
         ("environment", {"http_port": "eighty"}, "POSTIL_HTTP_PORT"),
         ("environment", {"http_port": "65536"}, "POSTIL_HTTP_PORT"),
@@ -88,39 +93,42 @@ def test_a_file_of_another_name_is_read(say: Any, tmp_path: Path, monkeypatch: p
         ("file", {"colour": "red"}, "POSTIL_COLOUR"),
     ],
 )
-def test_a_wrong_setting_is_named_and_its_value_is_not_shown(
-    say: Any, place: str, settings: dict[str, Any], named: str
+def test_a_wrong_setting_is_named_without_its_value(
+    set_in: Any, source: str, settings: dict[str, Any], named: str
 ) -> None:
-    say(place, **settings)
+    """The error names the variable; its value may be a secret."""
+    set_in(source, **settings)
     with pytest.raises(ConfigurationError, match=named) as refused:
         load_settings()
     assert "eighty" not in str(refused.value)
     assert refused.value.advice
 
 
-def test_a_malformed_file_is_an_error_with_its_line(say: Any, tmp_path: Path) -> None:
+def test_a_malformed_file_is_an_error_with_its_line(set_in: Any, tmp_path: Path) -> None:
+    """The error has the line of the fault, and not its text."""
     (tmp_path / "postil.toml").write_text('tenant = "x"\nkafka_password = secret\n')
     with pytest.raises(ConfigurationError, match="line 2") as refused:
         load_settings()
     assert "secret" not in str(refused.value)
 
 
-def test_a_file_that_is_not_there_is_an_error_and_not_ignored(
-    say: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_file_is_an_error(set_in: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that POSTIL_CONFIG names must exist."""
     monkeypatch.setenv("POSTIL_CONFIG", "typo.toml")
     with pytest.raises(ConfigurationError, match=r"typo\.toml"):
         load_settings()
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "5", '{"settings": 5}', '{"processes": {}}', "\x00"])
-def test_a_stack_file_that_is_just_being_written_is_no_error(say: Any, tmp_path: Path, content: str) -> None:
+def test_an_unfinished_stack_file_is_ignored(set_in: Any, tmp_path: Path, content: str) -> None:
+    """A stack file that is just being written counts as no stack."""
     (tmp_path / ".postil").mkdir()
     (tmp_path / ".postil" / STACK_FILE).write_text(content)
     assert load_settings().database_url is None
 
 
-def test_secrets_are_not_shown(say: Any) -> None:
+def test_secrets_are_not_shown(set_in: Any) -> None:
+    """Passwords are absent from the text forms of the settings."""
     settings = load_settings(
         database_url="postgresql://u:hush@h/d", kafka_password="hush", kafka_username="u"
     )
@@ -128,12 +136,14 @@ def test_secrets_are_not_shown(say: Any) -> None:
     assert "hush" not in str(settings)
 
 
-def test_settings_do_not_change(say: Any) -> None:
+def test_settings_cannot_be_changed(set_in: Any) -> None:
+    """Assigning a setting raises an error."""
     with pytest.raises(ValueError, match="frozen"):
         load_settings().tenant = "x"  # type: ignore[misc]
 
 
-def test_what_is_missing_says_how_to_get_it(say: Any) -> None:
+def test_a_missing_setting_is_named(set_in: Any) -> None:
+    """The error for a missing database or broker names its variable."""
     settings = load_settings()
     with pytest.raises(ConfigurationError, match="POSTIL_DATABASE_URL"):
         settings.require_database_url()
@@ -142,7 +152,8 @@ def test_what_is_missing_says_how_to_get_it(say: Any) -> None:
     assert load_settings(database_url="postgresql://h/d").require_database_url() == "postgresql://h/d"
 
 
-def test_kafka_is_connected_to_with_what_was_said_and_nothing_else(say: Any, tmp_path: Path) -> None:
+def test_kafka_clients_get_the_settings_only(set_in: Any, tmp_path: Path) -> None:
+    """Only the settings that are set become properties of librdkafka."""
     (tmp_path / "ca.pem").touch()
     plain = load_settings(kafka_bootstrap_servers="h:9092").kafka_client()
     assert {name: value for name, value in plain.items() if "reconnect" not in name} == {
@@ -168,4 +179,5 @@ def test_kafka_is_connected_to_with_what_was_said_and_nothing_else(say: Any, tmp
 
 
 def test_every_setting_is_described() -> None:
+    """The reference has a description for each setting."""
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
