@@ -17,7 +17,7 @@ from typing import (
     cast,
 )
 
-from typing_extensions import TypedDict
+from typing_extensions import TypedDict  # pydantic reads typing.TypedDict only from Python 3.12 on
 
 from postil_consumers.audit.log.recovery import MANIFEST
 

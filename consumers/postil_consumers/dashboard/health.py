@@ -12,7 +12,7 @@ from typing import (
 )
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
-from typing_extensions import TypedDict
+from typing_extensions import TypedDict  # pydantic reads typing.TypedDict only from Python 3.12 on
 
 from postil.errors import PostilError
 from postil.http.database import Database

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, cast
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Path
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 from starlette.responses import Response
 
@@ -52,7 +52,9 @@ class Resolution(BaseModel):
         return {"outcome": self.outcome} | ({"note": self.note} if self.note else {})
 
 
-def interaction_id_from_path(interaction: str) -> str:
+def interaction_id_from_path(
+    interaction: Annotated[str, Path(description="The interaction's id, escaped like that of the run")],
+) -> str:
     """Return the interaction's id from its path segment (see `run_ids`)."""
     return from_segment(interaction, "interaction")
 

@@ -13,7 +13,7 @@ from typing import (
     NotRequired,  # pydantic needs this TypedDict before Python 3.12
 )
 
-from typing_extensions import TypedDict
+from typing_extensions import TypedDict  # pydantic reads typing.TypedDict only from Python 3.12 on
 
 from postil.model.queries import Order, Page, RunPage
 from postil.model.records import (

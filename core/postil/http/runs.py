@@ -2,7 +2,7 @@
 
 from typing import Annotated, TypeVar
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -40,7 +40,9 @@ PageLimit = Annotated[int, Query(ge=1, le=500, description="How many, 1 to 500")
 Cursor = Annotated[str | None, Query(max_length=2_000, description="`next` of the page before")]
 
 
-def run_id_from_path(segment: str) -> str:
+def run_id_from_path(
+    segment: Annotated[str, Path(description="The run's id, with `~` in place of `%` where it is escaped")],
+) -> str:
     """Return the run's id from its path segment (see `run_ids`)."""
     return from_segment(segment, "run")
 

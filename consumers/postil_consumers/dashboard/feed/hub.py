@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import NotRequired  # pydantic needs this TypedDict before Python 3.12
 
 import orjson
-from typing_extensions import TypedDict
+from typing_extensions import TypedDict  # pydantic reads typing.TypedDict only from Python 3.12 on
 
 from postil_consumers.dashboard.feed.ring import Ring
 
