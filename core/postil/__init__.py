@@ -69,11 +69,10 @@ if TYPE_CHECKING:
     from postil.hosting.tool import tool
     from postil.model.actors import Actor, agent, system, user
     from postil.model.annotations import AnnotationLike, NewAnnotation
-    from postil.model.context import Context
     from postil.model.conventions import Approval, Convention, Decision, Failure, Revision
     from postil.model.json_text import Json
+    from postil.model.origins import Context, Trigger
     from postil.model.receipts import ImportedRun, Receipt, RunReceipt
-    from postil.model.triggers import Trigger
 
 __all__ = [
     "Actor",
@@ -131,7 +130,6 @@ _NAMES_BY_MODULE = {
         "NewAnnotation",
         "AnnotationLike",
     ),
-    "model.context": ("Context",),
     "model.conventions": (
         "Approval",
         "Convention",
@@ -145,7 +143,10 @@ _NAMES_BY_MODULE = {
         "ImportedRun",
         "Receipt",
     ),
-    "model.triggers": ("Trigger",),
+    "model.origins": (
+        "Context",
+        "Trigger",
+    ),
 }
 _MODULES = {name: module for module, names in _NAMES_BY_MODULE.items() for name in names}
 

@@ -16,8 +16,8 @@ from postil.commands import (
 )
 from postil.model.actors import Actor
 from postil.model.annotations import AnnotationLike
-from postil.model.context import Context
 from postil.model.json_text import Json
+from postil.model.origins import Context
 from postil.model.receipts import Receipt
 
 

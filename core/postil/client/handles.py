@@ -27,9 +27,8 @@ from postil.errors import ConfigurationError
 from postil.hosting.runs import AsyncHostedRun, HostedRun
 from postil.model.actors import Actor
 from postil.model.annotations import AnnotationLike
-from postil.model.context import Context
 from postil.model.json_text import Json
-from postil.model.triggers import Trigger
+from postil.model.origins import Context, Trigger
 from postil.postgres.execute import AsyncTransaction, Transaction, execute, execute_async
 from postil.postgres.failures import translated
 from postil.postgres.requests import statement

@@ -18,10 +18,9 @@ from postil.commands import (
 )
 from postil.model.actors import Actor
 from postil.model.annotations import AnnotationLike
-from postil.model.context import Context
 from postil.model.json_text import Json
+from postil.model.origins import Context, Trigger
 from postil.model.receipts import ImportedRun, Receipt, RunReceipt
-from postil.model.triggers import Trigger
 
 
 class RunMethods:

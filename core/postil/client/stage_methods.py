@@ -8,8 +8,8 @@ from postil.client.methods import write
 from postil.commands import Command, CompleteStage, FailStage, ResumeStage, StartStage, SuspendStage
 from postil.model.actors import Actor
 from postil.model.annotations import AnnotationLike
-from postil.model.context import Context
 from postil.model.json_text import Json
+from postil.model.origins import Context
 from postil.model.receipts import RunReceipt
 
 

@@ -18,7 +18,7 @@ from postil.commands.interactions import Ask, CancelInteraction, ResolveInteract
 from postil.commands.runs import CancelRun, CreateRun, FinishRun, RecordRuns, StartRun
 from postil.commands.stages import CompleteStage, FailStage, ResumeStage, StartStage, SuspendStage
 from postil.commands.tool_calls import FinishToolCall, RecordToolCall, StartToolCall
-from postil.model.context import Context
+from postil.model.origins import Context
 from postil.requests import Command
 
 __all__ = [

@@ -9,7 +9,7 @@ from datetime import datetime
 from postil.commands.base import RunCommand
 from postil.model.actors import Actor
 from postil.model.annotations import AnnotationLike
-from postil.model.context import Context
+from postil.model.origins import Context
 from postil.model.receipts import Receipt
 from postil.requests import Command
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
-from postil.model.context import Context
+from postil.model.origins import Context
 from postil.requests import Command
 
 T_co = TypeVar("T_co", covariant=True)

@@ -9,8 +9,8 @@ from postil.commands.base import RunCommand
 from postil.model.actors import Actor
 from postil.model.annotations import AnnotationLike
 from postil.model.json_text import Json
+from postil.model.origins import Trigger
 from postil.model.receipts import ImportedRun, RunReceipt
-from postil.model.triggers import Trigger
 from postil.requests import Command
 
 

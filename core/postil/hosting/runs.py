@@ -17,8 +17,8 @@ from postil.hosting.driver import drive, drive_async
 from postil.hosting.steps import RunSteps, StageSteps
 from postil.model.actors import Actor
 from postil.model.annotations import AnnotationLike
-from postil.model.context import Context
 from postil.model.json_text import Json
+from postil.model.origins import Context
 from postil.model.receipts import Receipt
 
 T = TypeVar("T")

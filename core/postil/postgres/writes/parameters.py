@@ -9,9 +9,8 @@ from typing import Any
 from postil.commands import Annotate, AnnotateMany, RecordRuns
 from postil.model.actors import Actor
 from postil.model.annotations import annotations_to_json
-from postil.model.context import Context
 from postil.model.json_text import MAX_DEPTH, check_text, encode
-from postil.model.triggers import Trigger
+from postil.model.origins import Context, Trigger
 from postil.model.values import checked, rfc3339
 
 

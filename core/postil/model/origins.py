@@ -1,4 +1,4 @@
-"""Contexts: where a write comes from."""
+"""Origins: what started a run, and where a write comes from."""
 
 from __future__ import annotations
 
@@ -13,6 +13,24 @@ TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 """The header ``traceparent``: https://www.w3.org/TR/trace-context/#traceparent-header"""
 
 MAX_LENGTH = 200
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """What started a run."""
+
+    source: str = "sdk"
+    """Where the start came from: ``sdk``, ``api``, ``dashboard``, ``cli``, ``mcp``, ``schedule``, … Defaults to ``sdk``."""
+
+    action: str = "trigger"
+    """What was done: ``trigger``, ``replay``, ``test``, … Defaults to ``trigger``."""
+
+    schedule_id: str | None = None
+    """The schedule that started the run. Defaults to None: no schedule."""
+
+    def as_json(self) -> dict[str, Json]:
+        """Return the form that the write functions take."""
+        return {"source": self.source, "action": self.action, "schedule_id": self.schedule_id}
 
 
 @dataclass(frozen=True)
