@@ -1,4 +1,4 @@
-"""`postil relay`: publish the log, and look after the runs Kafka refuses."""
+"""`postil relay`: publish the event log, show the relay's state, and manage parked runs."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
-Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 relay_app = typer.Typer(
-    help="Publish the event log to Kafka until stopped; or ask about the relay.", invoke_without_command=True
+    help="Publish the event log to Kafka until stopped, or show the state of the relay.",
+    invoke_without_command=True,
 )
 
 
@@ -20,7 +21,7 @@ def register(app: typer.Typer) -> None:
 
 @relay_app.callback()
 def relay(context: typer.Context) -> None:
-    """Publish the event log to Kafka until stopped (SIGTERM drains); or ask about the relay."""
+    """Publish the event log to Kafka until stopped (SIGTERM drains), or show the state of the relay."""
     if context.invoked_subcommand is not None:
         return
     from postil.settings import load_settings
@@ -31,7 +32,7 @@ def relay(context: typer.Context) -> None:
 
 @relay_app.command()
 def status(as_json: Json = False) -> None:
-    """Who publishes, how much waits, and since when. Exit 1 where nobody publishes or a run is parked."""
+    """Show who publishes, and how many events wait. Exit 1 if no relay publishes or a run is parked."""
     from postil.cli.console import exit_with, out, print_json
     from postil_relay.process import database
     from postil_relay.status import read_status
@@ -48,7 +49,7 @@ def status(as_json: Json = False) -> None:
 
 @relay_app.command()
 def parked(as_json: Json = False) -> None:
-    """The runs Kafka refuses to go on with, and why. Exit 1 where there are any."""
+    """List the runs whose next event Kafka refuses, with the reason. Exit 1 if there are any."""
     from dataclasses import asdict
 
     from rich.table import Table
@@ -79,7 +80,7 @@ def unpark(
     run_id: Annotated[str, typer.Argument(help="The parked run.")],
     tenant: Annotated[str | None, typer.Option(help="Its tenant (default: POSTIL_TENANT).")] = None,
 ) -> None:
-    """Publish a parked run from where it stopped: after mending what made Kafka refuse it."""
+    """Publish a parked run from where it stopped. First remove the reason why Kafka refused it."""
     from postil.cli.console import out
     from postil.errors import PostilError
     from postil.settings import load_settings

@@ -1,6 +1,6 @@
-"""The relay's one connection to Postgres, and the thread that speaks through it.
+"""The relay's one connection to Postgres, and the thread that uses it.
 
-Reading a page and producing the one before it then overlap, and a server that hangs does not hang the relay.
+With its own thread, the relay reads one page while it sends the page before, and a server that hangs does not block it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
@@ -19,22 +19,25 @@ from psycopg import Connection
 from psycopg import errors as pg
 
 from postil.errors import PostilError, SchemaOutdated, Unavailable
-from postil_relay.commands import Cursor
-from postil_relay.window_reader import Fetched, Log
+from postil.runtime.failpoints import reach
+from postil_relay.machine.commands import Fetch
+from postil_relay.machine.reports import Report, RowsFetched
+from postil_relay.machine.rows import Cursor
+from postil_relay.window_reader import Fetched, WindowReader
 
-Answer = TypeVar("Answer")
+Request = TypeVar("Request")
 
-# A dead network is noticed within seconds, not after the kernel's two hours.
+# With keepalives a dead network is noticed within seconds. The kernel's default is two hours.
 _CONNECT: dict[str, Any] = {
     "connect_timeout": 10, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 15_000,
 }  # fmt: skip
 
 BUSY, IDLE = 0.001, 0.025
-"""Seconds between two looks at the log: after events, and when there have been none for a while."""
+"""Seconds between two polls of the event log: after events, and after a time without events."""
 
 
 def connect(url: str) -> Connection[Any]:
-    """Open the relay's connection. Raises `Unavailable`; the relay's policy is to try again."""
+    """Open the relay's connection. Raises `Unavailable`; the relay retries then."""
     try:
         return psycopg.connect(
             url, autocommit=True, prepare_threshold=None, application_name="postil relay", **_CONNECT
@@ -44,106 +47,114 @@ def connect(url: str) -> Connection[Any]:
 
 
 def translated(error: Exception) -> PostilError:
-    """The typed error for what the driver or one of our own functions raised."""
+    """Return the typed error for an error of the driver. A typed error is returned unchanged."""
     if isinstance(error, PostilError):
         return error
     if isinstance(error, (pg.UndefinedTable, pg.UndefinedColumn, pg.UndefinedFunction, pg.InvalidSchemaName)):
         return SchemaOutdated(
-            f"The database lacks part of schema postil: {_line(error)}", advice="Run `postil migrate`."
+            f"The database lacks part of schema postil: {_first_line(error)}", advice="Run `postil migrate`."
         )
     return Unavailable(
-        f"Postgres cannot be used now: {_line(error)}",
+        f"Postgres cannot be used now: {_first_line(error)}",
         advice="Check that it runs and POSTIL_DATABASE_URL (`postil doctor`); the relay itself tries again.",
     )
 
 
-def _line(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
-class Database(threading.Thread, Generic[Answer]):
-    """Runs requests one after the other and hands each answer, or the error it ended with, to `inbox`.
+class DatabaseThread(threading.Thread, Generic[Request]):
+    """Carries out requests one after the other, and gives each report to `inbox`.
 
-    After an error nothing more is run: the connection is of no more use.
+    It reads the event log itself, for `Fetch`. Every other request goes to `execute`.
+    If a request fails, `inbox` receives the error and the thread ends: the connection cannot be used any more.
     """
 
     def __init__(
-        self, connection: Connection[Any], log: Log, inbox: Callable[[Answer | PostilError], None]
+        self,
+        connection: Connection[Any],
+        reader: WindowReader,
+        execute: Callable[[Request], Sequence[Report]],
+        inbox: Callable[[Report | PostilError], None],
     ) -> None:
         super().__init__(name="postil-relay-database", daemon=True)
         self._connection = connection
-        self._log = log
+        self._reader = reader
+        self._execute = execute
         self._inbox = inbox
-        self._requests: deque[Callable[[], Answer] | None] = deque()
+        self._requests: deque[Fetch | Request | None] = deque()
         self._wake = threading.Condition()
         self._pause = IDLE
-        self._looked_at = 0.0
-        self.began: float | None = None
-        """When the running request began, on the monotonic clock; None between requests."""
+        self._polled_at = 0.0
 
-    def ask(self, request: Callable[[], Answer]) -> None:
-        """Run `request` after those asked for before."""
-        with self._wake:
-            self._requests.append(request)
-            self._wake.notify()
-
-    def look(self, cursor: Cursor) -> Fetched:
-        """Fetch what follows `cursor`, waiting a moment for new events; any other request ends the wait."""
-        while True:
-            self._pace()
-            self._looked_at = time.monotonic()
-            self.began = self._looked_at
-            fetched = self._log.fetch(cursor)
-            if fetched.rows or cursor.hi is not None or fetched.then.hi is not None:
-                self._pause = BUSY
-                return fetched
-            cursor = fetched.then
-            slower = min(IDLE, self._pause * 1.5)
-            if self._requests or self._pause >= IDLE:
-                self._pause = slower
-                return fetched
-            self._pause = slower
+    def ask(self, request: Fetch | Request) -> None:
+        """Queue a request."""
+        self._put(request)
 
     def close(self) -> None:
-        """End the thread after what was asked for; a request that hangs loses its connection."""
-        with self._wake:
-            self._requests.append(None)
-            self._wake.notify()
+        """End the thread after the queued requests. A request that hangs loses its connection."""
+        self._put(None)
         self.join(timeout=5)
         if self.is_alive():
-            self.cut()
+            self._cut()
             self.join(timeout=5)
-
-    def cut(self) -> None:
-        """End a request that hangs: the blocking call returns with an error."""
-        with (
-            suppress(OSError, psycopg.Error),
-            socket.socket(fileno=os.dup(self._connection.pgconn.socket)) as wire,
-        ):
-            wire.shutdown(socket.SHUT_RDWR)
 
     def run(self) -> None:
         """Serve requests until closed or failed."""
         while True:
             with self._wake:
                 while not self._requests:
-                    self.began = None
                     self._wake.wait()
                 request = self._requests.popleft()
             if request is None:
                 return
-            self.began = time.monotonic()
             try:
-                answer = request()
+                reports = [self._fetch(request)] if isinstance(request, Fetch) else self._execute(request)
             except (PostilError, psycopg.Error) as error:
                 self._inbox(translated(error))
                 return
-            self._inbox(answer)
+            for report in reports:
+                self._inbox(report)
 
-    def _pace(self) -> None:
-        rest = self._looked_at + self._pause - time.monotonic()
+    def _fetch(self, fetch: Fetch) -> RowsFetched:
+        fetched = self._poll(fetch.cursor)
+        if fetched.rows:
+            reach("relay.window_fetched")
+        return RowsFetched(fetched.rows, fetched.then)
+
+    def _poll(self, cursor: Cursor) -> Fetched:
+        """Fetch what follows `cursor`, and wait a moment for new events. Any other request ends the wait."""
+        while True:
+            self._wait_for_next_poll()
+            self._polled_at = time.monotonic()
+            fetched = self._reader.fetch(cursor)
+            if fetched.rows or cursor.hi is not None or fetched.then.hi is not None:
+                self._pause = BUSY
+                return fetched
+            cursor = fetched.then
+            longer = min(IDLE, self._pause * 1.5)
+            if self._requests or self._pause >= IDLE:
+                self._pause = longer
+                return fetched
+            self._pause = longer
+
+    def _wait_for_next_poll(self) -> None:
+        rest = self._polled_at + self._pause - time.monotonic()
         if rest > 0:
-            self.began = None
             with self._wake:
                 if not self._requests:
                     self._wake.wait(rest)
+
+    def _put(self, request: Fetch | Request | None) -> None:
+        with self._wake:
+            self._requests.append(request)
+            self._wake.notify()
+
+    def _cut(self) -> None:
+        """End a request that hangs: the blocking call raises an error."""
+        with (
+            suppress(OSError, psycopg.Error),
+            socket.socket(fileno=os.dup(self._connection.pgconn.socket)) as connected,
+        ):
+            connected.shutdown(socket.SHUT_RDWR)

@@ -1,4 +1,4 @@
-"""Why the relay refuses to start, or stops."""
+"""The errors for which the relay refuses to start, or stops publishing."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from postil.errors import PostilError
 
 
 class LeaseLost(PostilError):
-    """Another relay owns the lanes now; this one becomes a standby."""
+    """Another relay owns the lanes now; this one stands by."""
 
 
 class HotStandby(PostilError):
-    """The server is a hot standby: its snapshots do not name the transactions in progress, so events would be missed."""
+    """The server is a hot standby. Its snapshots do not list the transactions in progress, so events would be missed."""
 
 
 class ForeignLog(PostilError):
-    """The cursors were made on another server, or in a future this server was restored from before."""
+    """The saved cursors belong to another server, or to a later time than the one this server was restored to."""

@@ -1,6 +1,7 @@
-"""Who publishes: one owner of all lanes at a time, by a lease on the database's clock; every write is fenced by its epoch.
+"""The lease: one relay at a time owns all lanes and publishes. The database's clock decides when a lease ends.
 
-The lease is for efficiency. If two relays ever publish at once, readers drop what they have seen by run_seq.
+Each write of the owner checks its epoch, so a former owner writes nothing. The lease serves efficiency only:
+if two relays publish at once, each reader drops repeated events by run_seq.
 """
 
 from __future__ import annotations
@@ -17,16 +18,19 @@ from typing import Any
 from psycopg import Connection
 
 from postil.model.limits import LANES
-from postil_relay.commands import Cursor
 from postil_relay.errors import ForeignLog, HotStandby, LeaseLost
+from postil_relay.machine.rows import Cursor
 
 SECONDS = 5.0
+"""Duration of a lease."""
 LONG_SECONDS = 120.0
-"""Taken before a statement that may outlast `SECONDS`, such as the first look at a large backlog."""
+"""Duration of a lease before a statement that may take longer than `SECONDS`, such as the first look at a large backlog."""
+
+_OWNER = re.compile(r"(?P<host>.*) (?P<pids>pid:\[\d+\]) (?P<pid>\d+) \w+")  # as owner_name() makes it
 
 
 def owner_name() -> str:
-    """This process, so that another relay on the same machine can tell whether it still lives."""
+    """Return a name of this process, by which another relay on the same machine detects whether it still runs."""
     namespace = ""
     with suppress(OSError):
         namespace = str(Path("/proc/self/ns/pid").readlink())
@@ -34,13 +38,13 @@ def owner_name() -> str:
 
 
 def has_died(owner: str) -> bool:
-    """Whether `owner` was a process of this machine that is no more: then nobody need wait for its lease to end."""
-    found = re.fullmatch(r"(.*) (pid:\[\d+\]) (\d+) \w+", owner)
-    ours = re.fullmatch(r"(.*) (pid:\[\d+\]) (\d+) \w+", owner_name())
-    if found is None or ours is None or found[1] != ours[1] or found[2] != ours[2]:
+    """Whether `owner` was a process of this machine that has ended. Then its lease need not be waited for."""
+    other = _OWNER.fullmatch(owner)
+    this = _OWNER.fullmatch(owner_name())
+    if other is None or this is None or other["host"] != this["host"] or other["pids"] != this["pids"]:
         return False
     try:
-        os.kill(int(found[3]), 0)
+        os.kill(int(other["pid"]), 0)
     except ProcessLookupError:
         return True
     except OSError:
@@ -50,7 +54,7 @@ def has_died(owner: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """All lanes, owned by `owner` under `epoch`, and the cursor they were left at."""
+    """All lanes, owned by `owner` under `epoch`. `cursor` is where the last owner stopped."""
 
     owner: str
     epoch: int
@@ -58,7 +62,10 @@ class Lease:
 
 
 def check_server(connection: Connection[Any]) -> None:
-    """Refuse a server whose transaction ids the cursors do not speak of. Raises `HotStandby` or `ForeignLog`."""
+    """Check that the saved cursors belong to this server.
+
+    Raises `HotStandby` on a standby, and `ForeignLog` on another server or one restored to an earlier time.
+    """
     row = connection.execute(
         "select pg_is_in_recovery(), (select system_identifier from pg_control_system())"
     ).fetchone()
@@ -93,10 +100,10 @@ def check_server(connection: Connection[Any]) -> None:
 
 
 def claim(connection: Connection[Any], owner: str) -> Lease | None:
-    """Take all lanes if they are free, their lease has ended, or their owner is known to have died; else None.
+    """Take all lanes if they are free, their lease has ended, or their owner's process has ended. Otherwise return None.
 
-    An earlier term of `owner` itself counts as ended: a process leads once at a time,
-    and comes here when its connection was lost.
+    An earlier lease of `owner` itself counts as ended: a process has one lease at a time, and claims again
+    after it lost its connection.
     """
     rows = connection.execute(
         "select distinct owner from postil.relay_lane where owner is not null"
@@ -131,20 +138,20 @@ def claim(connection: Connection[Any], owner: str) -> Lease | None:
 
 
 def renew(connection: Connection[Any], lease: Lease, seconds: float = SECONDS) -> None:
-    """Own the lanes for another `seconds`. Raises `LeaseLost`."""
-    written = connection.execute(
+    """Extend the lease to `seconds` from now. Raises `LeaseLost`."""
+    update = connection.execute(
         """
         update postil.relay_lane set lease_until = clock_timestamp() + make_interval(secs => %s)
          where owner = %s and epoch = %s
         """,
         (seconds, lease.owner, lease.epoch),
     )
-    _check_fence(lease, written.rowcount)
+    _check_fence(lease, update.rowcount)
 
 
 def save(connection: Connection[Any], lease: Lease, cursor: Cursor) -> None:
-    """Write down how far the log is published, and renew the lease. Raises `LeaseLost`; then nothing was written."""
-    written = connection.execute(
+    """Save the cursor and renew the lease. Raises `LeaseLost`; then nothing was written."""
+    update = connection.execute(
         """
         update postil.relay_lane
            set lo = %s::pg_snapshot, hi = %s::pg_snapshot, after = %s, updated_at = clock_timestamp(),
@@ -153,20 +160,20 @@ def save(connection: Connection[Any], lease: Lease, cursor: Cursor) -> None:
         """,
         (cursor.lo, cursor.hi, cursor.after, SECONDS, lease.owner, lease.epoch),
     )
-    _check_fence(lease, written.rowcount)
+    _check_fence(lease, update.rowcount)
 
 
 def release(connection: Connection[Any], lease: Lease) -> None:
-    """Let a standby take over at once."""
+    """End the lease, so that a standby takes over at once."""
     connection.execute(
         "update postil.relay_lane set owner = null, lease_until = null where owner = %s and epoch = %s",
         (lease.owner, lease.epoch),
     )
 
 
-def _check_fence(lease: Lease, written: int) -> None:
-    if written != LANES:
+def _check_fence(lease: Lease, lanes_written: int) -> None:
+    if lanes_written != LANES:
         raise LeaseLost(
             f"Another relay took over (this one held epoch {lease.epoch}).",
-            advice="Nothing to do: it goes on where this one stopped.",
+            advice="Nothing to do: it continues where this one stopped.",
         )

@@ -1,4 +1,4 @@
-"""Runs whose next event Kafka refuses for good: written down, listed, and published again when an operator says so."""
+"""Parked runs: Kafka refuses their next event permanently. They are recorded, listed, and replayed on request."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from postil_relay.lease import Lease
 
 @dataclass(frozen=True, slots=True)
 class ParkedRun:
-    """A run that stops before `run_seq`; `held` of its events are in the log and not published."""
+    """A run that stops before `run_seq`. `held` counts its events in the event log that are not published."""
 
     tenant: str
     run_id: str
@@ -30,15 +30,15 @@ class ParkedRun:
 
 
 def split(key: bytes) -> tuple[str, str]:
-    """Tenant and run id of a Kafka key. A tenant has no slash; a run id may."""
+    """Return the tenant and run id of a Kafka key. A tenant has no slash, a run id may have some."""
     tenant, _, run_id = key.decode().partition("/")
     return tenant, run_id
 
 
 def park(connection: Connection[Any], lease: Lease, key: bytes, run_seq: int, reason: str) -> None:
-    """Write down, durably and fenced, that the run stops before `run_seq`. Raises `LeaseLost`."""
+    """Record that the run stops before `run_seq`. Raises `LeaseLost`; then nothing was written."""
     tenant, run_id = split(key)
-    written = connection.execute(
+    insert = connection.execute(
         """
         insert into postil.parked_run (tenant, run_id, lane, run_seq, event_id, reason)
         select e.tenant, e.run_id, e.lane, e.run_seq, e.event_id, %(reason)s
@@ -55,12 +55,12 @@ def park(connection: Connection[Any], lease: Lease, key: bytes, run_seq: int, re
             "owner": lease.owner, "epoch": lease.epoch,
         },
     )  # fmt: skip
-    if written.rowcount != 1:
+    if insert.rowcount != 1:
         raise LeaseLost("Another relay took over while a run was being parked.", advice="Nothing to do.")
 
 
 def forget(connection: Connection[Any], key: bytes) -> None:
-    """The run is published up to now."""
+    """Delete the record of an unparked run: its events are published up to now."""
     connection.execute(
         "delete from postil.parked_run where tenant = %s and run_id = %s and unpark_requested_at is not null",
         split(key),
@@ -68,15 +68,17 @@ def forget(connection: Connection[Any], key: bytes) -> None:
 
 
 def keys(connection: Connection[Any]) -> list[tuple[bytes, int, bool]]:
-    """Every parked run's Kafka key, the run_seq it stops before, and whether an operator wants it published."""
+    """Return each parked run's Kafka key, the run_seq it stops before, and whether an operator unparked it."""
     rows = connection.execute(
         "select tenant, run_id, run_seq, unpark_requested_at is not null from postil.parked_run order by parked_at"
     ).fetchall()
-    return [(f"{tenant}/{run_id}".encode(), run_seq, wanted) for tenant, run_id, run_seq, wanted in rows]
+    return [
+        (f"{tenant}/{run_id}".encode(), run_seq, unparking) for tenant, run_id, run_seq, unparking in rows
+    ]
 
 
 def parked_runs(connection: Connection[Any]) -> Sequence[ParkedRun]:
-    """Every parked run, the oldest first."""
+    """Return every parked run, the oldest first."""
     with connection.cursor(row_factory=class_row(ParkedRun)) as cursor:
         return cursor.execute(
             """
@@ -89,7 +91,10 @@ def parked_runs(connection: Connection[Any]) -> Sequence[ParkedRun]:
 
 
 def request_unpark(connection: Connection[Any], tenant: str, run_id: str) -> bool:
-    """Ask the relay to publish a parked run; False where it is not parked. Raises `InvalidInput` for what is no text."""
+    """Ask the relay to publish a parked run. Returns False if it is not parked.
+
+    Raises `InvalidInput` if `run_id` is not a text that Postgres can store.
+    """
     check_text(run_id, "run_id")
     return bool(
         connection.execute(

@@ -1,4 +1,4 @@
-"""The relay as a process: it runs until a signal asks it to drain and end."""
+"""The relay as a process, which runs until a signal asks it to drain and end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from postil.runtime.logs import announce_ready, configure_logs
 from postil.runtime.signals import collect_garbage_rarely, on_stop_signal
 from postil.settings import Settings, load_settings
 from postil_relay.database_thread import connect, translated
-from postil_relay.relay import Relay
+from postil_relay.worker import Relay
 
 
 def run_until_stopped(settings: Settings) -> None:
@@ -32,14 +32,14 @@ def run_until_stopped(settings: Settings) -> None:
 
     on_stop_signal(stop.set)
     collect_garbage_rarely()
-    # Two threads take turns, and an event's way leads through both.
+    # Each event passes through two threads. A short interval lets them take turns sooner.
     sys.setswitchinterval(0.0005)
     relay.run(stop)
 
 
 @contextmanager
 def database() -> Generator[Connection[Any]]:
-    """A connection for one command; what the driver raises comes out typed."""
+    """Open a connection for one command. Errors of the driver are raised as typed errors."""
     connection = connect(load_settings().require_database_url())
     try:
         yield connection

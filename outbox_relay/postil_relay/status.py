@@ -1,4 +1,4 @@
-"""How the relay is doing, as the database knows it."""
+"""The state of the relay, as the database records it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from postil.model.limits import LANES
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The row of ``postil.relay_status``; `unpublished` is counted up to 100,000."""
+    """The row of ``postil.relay_status``. `unpublished` is counted up to 100,000."""
 
     lanes_owned: int
     owners: list[str] | None
@@ -30,11 +30,11 @@ class Status:
         return self.lanes_owned == LANES and not self.parked_runs
 
     def as_dict(self) -> dict[str, Any]:
-        """For programs."""
+        """Return the values for ``--json``."""
         return asdict(self) | {"healthy": self.healthy}
 
     def lines(self) -> list[tuple[str, str]]:
-        """For people."""
+        """Return labels and texts for a terminal."""
         waiting = f"{self.unpublished:,}" if self.unpublished < 100_000 else "100,000 or more"
         if self.oldest_unpublished is not None:
             waiting += (
@@ -42,7 +42,7 @@ class Status:
             )
         return [
             ("lanes owned", f"{self.lanes_owned} of {LANES}"),
-            ("by", ", ".join(self.owners or ["nobody: start `postil relay`"])),
+            ("by", ", ".join(self.owners or ["no relay: start `postil relay`"])),
             ("epoch", f"{self.epoch:,}"),
             (
                 "last moved",
@@ -57,8 +57,8 @@ class Status:
 
 
 def read_status(connection: Connection[Any]) -> Status:
-    """Read it, as of now."""
+    """Read the state as of now."""
     with connection.cursor(row_factory=class_row(Status)) as cursor:
-        found = cursor.execute("select * from postil.relay_status").fetchone()
-    assert found is not None
-    return found
+        status = cursor.execute("select * from postil.relay_status").fetchone()
+    assert status is not None
+    return status

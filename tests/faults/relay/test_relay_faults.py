@@ -1,4 +1,4 @@
-"""The relay as a process, ended, paused and cut off at every step: the topic still holds every event, in order per run."""
+"""The relay as a process that is killed, paused and cut off at every step. The topic still has every event, in order per run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 from postil.model.envelope import parse
 from postil.postgres.migrate import migrate
 from postil.settings import Settings, load_settings
-from postil_relay.relay import FAILPOINTS
+from postil_relay.worker import FAILPOINTS
 from postil_stack.servers.kafka import EmbeddedKafka
 from postil_stack.servers.postgres import EmbeddedPostgres
 
@@ -30,7 +30,7 @@ DEADLINE = 60.0
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """Nothing of ours but these settings."""
+    """Return the environment without any setting of Postil but these."""
     others = {name: value for name, value in os.environ.items() if not name.startswith("POSTIL_")}
     given = settings.model_dump(exclude_none=True)
     return others | {f"POSTIL_{name.upper()}": str(value) for name, value in given.items()}
@@ -59,7 +59,7 @@ class RelayProcess:
         assert self.process.stdout.readline() == "ready\n", self.words()
 
     def words(self) -> str:
-        """What it says until it ends."""
+        """Return what it logs until it ends."""
         return self.process.communicate(timeout=DEADLINE)[1]
 
     def stop(self) -> str:
@@ -168,7 +168,8 @@ def stage(settings: Settings) -> Iterator[Stage]:
 
 
 @pytest.mark.parametrize("point", FAILPOINTS)
-def test_a_relay_that_ends_anywhere_loses_nothing(stage: Stage, point: str) -> None:
+def test_a_relay_killed_at_any_step_loses_nothing(stage: Stage, point: str) -> None:
+    """After a kill at each failpoint, the next relay publishes every event in order."""
     runs = [f"run-{n}" for n in range(20)]
     stage.write(*runs, times=5)
     ended = stage.relay(point)
@@ -183,7 +184,8 @@ def test_a_relay_that_ends_anywhere_loses_nothing(stage: Stage, point: str) -> N
     stage.read_all()
 
 
-def test_a_drained_relay_hands_over_without_repeating_anything(stage: Stage) -> None:
+def test_a_drained_relay_repeats_nothing(stage: Stage) -> None:
+    """A relay that drains releases its lease, and the next one sends no event again."""
     stage.write("a", "b", times=50)
     first = stage.relay()
     first.ready()
@@ -196,7 +198,8 @@ def test_a_drained_relay_hands_over_without_repeating_anything(stage: Stage) -> 
     assert stage.messages == 200
 
 
-def test_a_second_relay_stands_by_and_takes_over_from_one_paused_past_its_lease(stage: Stage) -> None:
+def test_a_standby_takes_over_from_a_paused_relay(stage: Stage) -> None:
+    """A standby takes over once the lease of a paused relay has ended, and the paused one then stands by."""
     stage.write("a", times=10)
     first = stage.relay()
     first.ready()
@@ -214,7 +217,8 @@ def test_a_second_relay_stands_by_and_takes_over_from_one_paused_past_its_lease(
     second.stop()
 
 
-def test_kafka_may_go_away_and_come_back(stage: Stage, kafka_server: EmbeddedKafka) -> None:
+def test_an_outage_of_kafka_loses_nothing(stage: Stage, kafka_server: EmbeddedKafka) -> None:
+    """Events written before, during and after an outage of Kafka are all published in order."""
     stage.relay().ready()
     stage.write("a", "b", times=20)
     stage.read_all()
@@ -225,9 +229,10 @@ def test_kafka_may_go_away_and_come_back(stage: Stage, kafka_server: EmbeddedKaf
     stage.read_all()
 
 
-def test_postgres_may_be_cut_off_in_the_middle(
+def test_a_crash_of_postgres_loses_nothing(
     kafka_server: EmbeddedKafka, kafka_topic: str, tmp_path: Path
 ) -> None:
+    """After Postgres is killed during publishing and starts again, every event is published in order."""
     server = EmbeddedPostgres(tmp_path / "postgres")
     with server:
         migrate(server.url)
@@ -248,7 +253,8 @@ def test_postgres_may_be_cut_off_in_the_middle(
             stage.close()
 
 
-def test_the_parts_may_come_after_the_relay(stage: Stage, empty_database_url: str) -> None:
+def test_the_schema_may_appear_after_the_relay_starts(stage: Stage, empty_database_url: str) -> None:
+    """A relay that starts before the migration waits for the schema, then publishes."""
     stage.settings = stage.settings.model_copy(update={"database_url": empty_database_url})
     relay = stage.relay()
     assert relay.process.stderr is not None
@@ -278,7 +284,8 @@ def command(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[
     )  # fmt: skip
 
 
-def test_an_event_too_large_for_the_topic_parks_its_run_only_until_it_is_unparked(stage: Stage) -> None:
+def test_a_too_large_event_parks_only_its_run(stage: Stage) -> None:
+    """A too large event parks its run, also over a restart; other runs continue; unparking publishes the rest."""
     set_largest_message(stage.settings, 200_000)
     noise = base64.b64encode(os.urandom(300_000)).decode()  # does not compress
     stage.write("good", "bad", times=3)
@@ -294,7 +301,7 @@ def test_an_event_too_large_for_the_topic_parks_its_run_only_until_it_is_unparke
         ("bad", 4, 4)
     ]
 
-    # It stays parked over a restart, and what others write goes on.
+    # It stays parked over a restart, and other runs continue.
     relay.stop()
     stage.relay().ready()
     stage.write("good", "bad")
@@ -315,10 +322,11 @@ def wait_for(condition: Callable[[], bool]) -> None:
         assert time.monotonic() < deadline, "it never came about"
 
 
-def test_unparking_a_run_that_is_not_parked_says_so(stage: Stage) -> None:
-    done = command(stage.settings, "relay", "unpark", "nobody")
+def test_unparking_a_run_that_is_not_parked_is_an_error(stage: Stage) -> None:
+    """`postil relay unpark` exits with 2 and names the run if it is not parked."""
+    done = command(stage.settings, "relay", "unpark", "unknown")
     assert done.returncode == 2
-    assert "Run nobody of tenant default is not parked." in done.stderr
+    assert "Run unknown of tenant default is not parked." in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -329,6 +337,7 @@ def test_unparking_a_run_that_is_not_parked_says_so(stage: Stage) -> None:
     ],
 )
 def test_cursors_of_another_server_are_refused(stage: Stage, change: str, why: str) -> None:
+    """A relay whose cursors belong to another server or a later time ends with 2 and the reason."""
     with psycopg.connect(stage.settings.require_database_url(), autocommit=True) as connection:
         connection.execute(change)
     relay = stage.relay()

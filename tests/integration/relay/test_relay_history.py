@@ -1,7 +1,7 @@
 """Snapshot windows on a real PostgreSQL, against writers that do everything a transaction may do.
 
-The checker knows every committed event and compares it with what a reader was given: nothing missed, nothing out of order
-within a run, nothing waiting for somebody else's transaction. That the checker can see is shown by readers that are wrong.
+The checker knows every committed event and compares them with what a reader returned: no event missing, no run out of
+order, no event that waits for another program's transaction. Wrong readers prove that the checker detects their errors.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import psycopg
 import pytest
 from psycopg import Connection
 
-from postil_relay.commands import Cursor
-from postil_relay.window_reader import Log
+from postil_relay.machine.rows import KEY, RUN_SEQ, Cursor
+from postil_relay.window_reader import WindowReader
 
 RUNS = 6
 WRITERS = 5
@@ -37,7 +37,7 @@ def append(connection: Connection[Any], run: int) -> None:
 
 
 class Reader(Protocol):
-    """Answers the events it has not answered before, as (run, run_seq)."""
+    """Returns the events that it has not returned before, as (run, run_seq)."""
 
     def read(self) -> list[tuple[str, int]]: ...
 
@@ -46,17 +46,17 @@ class SnapshotWindows:
     """The relay's own reader; small limits, so that every window kind is walked."""
 
     def __init__(self, connection: Connection[Any], rows: int = 7) -> None:
-        self.log = Log(connection, rows=rows, span=50)
+        self.log = WindowReader(connection, rows=rows, span=50)
         self.cursor = Cursor("3:3:")
 
     def read(self) -> list[tuple[str, int]]:
-        found: list[tuple[str, int]] = []
+        events: list[tuple[str, int]] = []
         while True:
             fetched = self.log.fetch(self.cursor)
-            found += [(row[1].decode().removeprefix("default/"), row[2]) for row in fetched.rows]
+            events += [(row[KEY].decode().removeprefix("default/"), row[RUN_SEQ]) for row in fetched.rows]
             self.cursor = fetched.then
             if self.cursor.hi is None and len(fetched.rows) < 7:
-                return found
+                return events
 
 
 class IdCursor:
@@ -235,33 +235,36 @@ def play(url: str, make: Callable[[Connection[Any]], Reader], *, seed: int = 1) 
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_snapshot_windows_miss_nothing_and_keep_every_run_in_order(runs: str, seed: int) -> None:
-    assert Finding(missed=0, disordered=0) == play(runs, SnapshotWindows, seed=seed)
+def test_snapshot_windows_miss_nothing_and_keep_order(runs: str, seed: int) -> None:
+    """The relay's reader returns every committed event, each run in order, whatever the writers do."""
+    assert play(runs, SnapshotWindows, seed=seed) == Finding(missed=0, disordered=0)
 
 
-def test_windows_too_big_for_one_answer_are_walked_without_loss(runs: str) -> None:
-    """With two rows to an answer nearly every window is walked by position."""
-    assert Finding(missed=0, disordered=0) == play(
-        runs, lambda connection: SnapshotWindows(connection, rows=2)
-    )
+def test_a_window_in_pages_misses_nothing(runs: str) -> None:
+    """With two rows to a page, nearly every window is read in pages, and no event is missing."""
+    finding = play(runs, lambda connection: SnapshotWindows(connection, rows=2))
+    assert finding == Finding(missed=0, disordered=0)
 
 
 def test_the_checker_catches_an_id_cursor(runs: str) -> None:
+    """The checker finds missing events of a reader that remembers the highest position."""
     assert play(runs, IdCursor).missed > 0
 
 
 def test_the_checker_catches_an_order_by_xid(runs: str) -> None:
+    """The checker finds disorder of a reader that sorts by transaction id."""
     assert play(runs, XidOrder).disordered > 0
 
 
 def test_the_checker_catches_a_cached_sequence(runs: str) -> None:
+    """The checker finds disorder if sessions draw positions in blocks."""
     with psycopg.connect(runs, autocommit=True) as connection:
         connection.execute("alter sequence postil.event_position cache 20")
     assert play(runs, SnapshotWindows).disordered > 0
 
 
-def test_nobody_waits_for_somebody_elses_transaction(runs: str, postgres_server: Any) -> None:
-    """A long, a prepared and another database's transaction hold their xids: only their own rows wait for them."""
+def test_no_event_waits_for_another_transaction(runs: str, postgres_server: Any) -> None:
+    """Long, prepared and foreign transactions delay only their own events."""
     with ExitStack() as stack:
         reader = stack.enter_context(psycopg.connect(runs, autocommit=True))
         history = History(runs, SnapshotWindows(reader))
@@ -274,7 +277,7 @@ def test_nobody_waits_for_somebody_elses_transaction(runs: str, postgres_server:
         prepared.execute("prepare transaction 'relay history'")
         prepared.autocommit = True
         history.write_at_random(7)
-        assert history.committed() == set(history.seen), (
+        assert set(history.seen) == history.committed(), (
             "what was committed is seen while they are still open"
         )
         append(long, 90)
@@ -284,32 +287,34 @@ def test_nobody_waits_for_somebody_elses_transaction(runs: str, postgres_server:
         assert {("run-90", 1), ("run-90", 2), ("run-91", 1)} <= set(history.seen)
         elsewhere.rollback()
         history.read()
-        assert Finding(missed=0, disordered=0) == history.finding()
+        assert history.finding() == Finding(missed=0, disordered=0)
 
 
-def test_a_walk_goes_on_where_an_earlier_relay_stopped(runs: str) -> None:
+def test_a_half_read_window_continues_in_another_relay(runs: str) -> None:
+    """Another reader continues a half-read window at its cursor, without the events that came later."""
     with (
         psycopg.connect(runs, autocommit=True) as connection,
         psycopg.connect(runs, autocommit=True) as writer,
     ):
         for number in range(30):
             append(writer, number % 3)
-        log = Log(connection, rows=4)
+        log = WindowReader(connection, rows=4)
         first = log.fetch(log.fetch(Cursor("3:3:")).then)
         assert (len(first.rows), first.then.lo) == (4, "3:3:")
         append(writer, 0)  # after the window was closed: not part of it
-        resumed = Log(writer, rows=100)
+        resumed = WindowReader(writer, rows=100)
         rest = resumed.fetch(first.then)
         assert len(rest.rows) == 26
         assert rest.then == Cursor(first.then.hi or "")
         assert len(resumed.fetch(rest.then).rows) == 1
 
 
-def test_an_answer_is_bounded_in_bytes_even_if_one_event_is_larger(runs: str) -> None:
+def test_a_page_has_one_event_if_that_exceeds_the_bytes(runs: str) -> None:
+    """A page ends at the limit of bytes, and an event that exceeds it alone has a page to itself."""
     with psycopg.connect(runs, autocommit=True) as connection:
         for number in range(5):
             append(connection, number)
-        log = Log(connection, size=1)
+        log = WindowReader(connection, size=1)
         cursor, counts = log.fetch(Cursor("3:3:")).then, []
         while cursor.hi is not None:
             fetched = log.fetch(cursor)
@@ -318,7 +323,9 @@ def test_an_answer_is_bounded_in_bytes_even_if_one_event_is_larger(runs: str) ->
         assert counts == [1, 1, 1, 1, 1]
 
 
-def test_the_outbox_shows_what_the_cursor_has_not_passed(runs: str) -> None:
+def test_the_outbox_shows_events_behind_the_cursor(runs: str) -> None:
+    """`postil.outbox` has exactly the events that the saved cursor has not passed."""
+
     def waiting(connection: Connection[Any]) -> int:
         row = connection.execute("select count(*) from postil.outbox").fetchone()
         assert row is not None
@@ -328,7 +335,7 @@ def test_the_outbox_shows_what_the_cursor_has_not_passed(runs: str) -> None:
         for number in range(10):
             append(connection, number)
         assert waiting(connection) == 10
-        log = Log(connection, rows=4)
+        log = WindowReader(connection, rows=4)
         fetched = log.fetch(log.fetch(Cursor("3:3:")).then)
         connection.execute(
             "update postil.relay_lane set lo = %s::pg_snapshot, hi = %s::pg_snapshot, after = %s",

@@ -87,7 +87,8 @@ PLAIN = Event(
 )
 
 
-def test_the_bytes_are_these(connection: Connection[Any]) -> None:
+def test_an_envelope_has_exactly_these_bytes(connection: Connection[Any]) -> None:
+    """The bytes of an envelope are stable: their order and form never change."""
     assert envelope(connection, PLAIN) == (
         b'{"specversion":"1.0","id":"0198c0de-0000-7000-8000-000000000001","source":"/default/runs/run-42",'
         b'"type":"annotation:created","subject":"annotations/0198c0de-0000-7000-8000-000000000002",'
@@ -97,7 +98,8 @@ def test_the_bytes_are_these(connection: Connection[Any]) -> None:
     )
 
 
-def test_cause_and_trace_stand_before_the_data(connection: Connection[Any]) -> None:
+def test_cause_and_trace_come_before_the_data(connection: Connection[Any]) -> None:
+    """The causation id and the traceparent come directly before the data."""
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     caused = envelope(connection, replace(PLAIN, causation_id="c", traceparent=trace))
     assert f'"rootrun":"root","causationid":"c","traceparent":"{trace}","data":'.encode() in caused
@@ -107,7 +109,8 @@ def test_cause_and_trace_stand_before_the_data(connection: Connection[Any]) -> N
 @hypothesis_settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_whatever_is_put_in_comes_out_again(connection: Connection[Any], event: Event) -> None:
+def test_an_envelope_returns_what_was_put_in(connection: Connection[Any], event: Event) -> None:
+    """Postil and the CloudEvents SDK read every value that Postgres can store unchanged."""
     value = envelope(connection, event)
     assert parse(value) == event
     assert b"\n" not in value
@@ -131,13 +134,15 @@ def test_whatever_is_put_in_comes_out_again(connection: Connection[Any], event: 
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_percent_encoding_is_that_of_rfc_3986(connection: Connection[Any], text: str) -> None:
+    """The source encodes all bytes but the unreserved characters of RFC 3986."""
     row = connection.execute(
         "select '/' || postil.percent_encode(%s) || '/runs/' || postil.percent_encode(%s)", [text, text]
     )
     assert row.fetchone() == (source(text, text),)
 
 
-def test_numbers_longer_than_python_likes_are_read() -> None:
+def test_numbers_beyond_pythons_digit_limit_are_read() -> None:
+    """A number with more digits than Python converts by default is read."""
     good = {
         "specversion": "1.0", "id": "i", "source": "/t/runs/r", "type": "x", "subject": "s", "tenant": "t", "runid": "r",
         "time": "2026-01-02T03:04:05.678901Z", "recordedtime": "2026-01-02T03:04:05.678901Z", "runseq": 1, "attempt": 1,
@@ -166,7 +171,8 @@ def test_numbers_longer_than_python_likes_are_read() -> None:
         ),
     ],
 )
-def test_what_is_no_event_is_refused_with_the_reason(value: bytes, why: str) -> None:
+def test_a_malformed_envelope_is_refused_with_the_reason(value: bytes, why: str) -> None:
+    """A value that is not an event raises `InvalidEnvelope` with the exact reason."""
     with pytest.raises(InvalidEnvelope, match="give Postil a separate topic") as refused:
         parse(value)
     assert why in refused.value.what
@@ -183,6 +189,7 @@ def test_what_is_no_event_is_refused_with_the_reason(value: bytes, why: str) -> 
     ],
 )
 def test_a_malformed_attribute_is_named(name: str, wrong: str) -> None:
+    """The error names the attribute that is missing or malformed."""
     good: dict[str, Any] = {
         "specversion": "1.0", "id": "i", "source": "/t/runs/r", "type": "x", "subject": "s", "tenant": "t", "runid": "r",
         "time": "2026-01-02T03:04:05Z", "recordedtime": "2026-01-02T03:04:05Z", "runseq": 1, "attempt": 1, "rootrun": "r",

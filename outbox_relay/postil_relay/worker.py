@@ -1,0 +1,146 @@
+"""The relay: waits for Postgres and Kafka, claims the lanes, and publishes while it owns them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import psycopg
+import structlog
+from confluent_kafka import KafkaError
+from psycopg import Connection
+
+from postil.errors import SchemaOutdated, Unavailable
+from postil.model.limits import LANES
+from postil.runtime.failpoints import reach
+from postil_relay import lease as leases
+from postil_relay import parking
+from postil_relay.database_thread import connect, translated
+from postil_relay.errors import LeaseLost
+from postil_relay.kafka_producer import Producer, Topic, ensure_topic
+from postil_relay.leader import Leader, Timing
+from postil_relay.lease import Lease
+from postil_relay.machine.limits import Limits
+from postil_relay.machine.state_machine import Machine
+from postil_relay.policies import kafka_unreachable, postgres_unreachable
+
+logger: Any = structlog.get_logger("postil.relay")
+
+FAILPOINTS = (
+    "relay.lanes_claimed", "relay.window_fetched", "relay.rows_produced", "relay.checkpoint_due",
+    "relay.checkpoint_saved", "relay.drained",
+)  # fmt: skip
+"""Steps at which a test may kill the relay, in the order in which a relay reaches them first."""
+
+
+class Relay:
+    """Publishes the event log of the database at `url` to a Kafka topic, until it is stopped.
+
+    `partitions` is used only if the topic is missing. `on_ready` is called once,
+    when Postgres and Kafka are reached and this relay publishes or stands by.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        kafka: dict[str, str],
+        topic: str,
+        *,
+        partitions: int = 6,
+        limits: Limits | None = None,
+        timing: Timing | None = None,
+        on_ready: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._url = url
+        self._kafka = kafka
+        self._topic = Topic(topic, partitions)  # as it would be created; replaced by the real one in `run`
+        self._limits = limits or Limits()
+        self._timing = timing or Timing()
+        self._on_ready: Callable[[], None] | None = on_ready
+        self._owner = leases.owner_name()
+
+    def run(self, stop: threading.Event) -> None:
+        """Publish until `stop` is set, then drain and release the lease.
+
+        Retries while Postgres or Kafka is unavailable. Raises `HotStandby`, `ForeignLog` and `TopicUnusable`.
+        """
+        try:
+            topic = kafka_unreachable(stop)(
+                ensure_topic, self._kafka, self._topic.name, self._topic.partitions
+            )
+            self._topic = topic
+            self._limits = replace(self._limits, large=topic.large)
+            while not stop.is_set():
+                connection = postgres_unreachable(stop)(self._open)
+                try:
+                    self._serve(connection, stop)
+                except (Unavailable, SchemaOutdated, LeaseLost) as error:
+                    logger.warning("interrupted", why=error.what)
+                finally:
+                    connection.close()
+        except Unavailable:
+            if not stop.is_set():
+                raise
+
+    def _open(self) -> Connection[Any]:
+        connection = connect(self._url)
+        try:
+            leases.check_server(connection)
+        except BaseException as error:
+            connection.close()
+            if isinstance(error, (psycopg.Error, SchemaOutdated)):
+                # The stack starts all programs at once, so the schema may appear later: retry.
+                raise Unavailable(translated(error).what, advice="Run `postil migrate`.") from error
+            raise
+        return connection
+
+    def _serve(self, connection: Connection[Any], stop: threading.Event) -> None:
+        try:
+            lease = self._stand_by(connection, stop)
+            if lease is not None:
+                parked = [key for key, _, _ in parking.keys(connection)]
+                machine = Machine(lease.cursor, parked=parked, limits=self._limits)
+                leader = Leader(
+                    connection, lease, machine=machine, new_producer=self._new_producer, timing=self._timing
+                )
+                leader.lead(stop)
+        except psycopg.Error as error:
+            raise translated(error) from error
+
+    def _stand_by(self, connection: Connection[Any], stop: threading.Event) -> Lease | None:
+        logged = False
+        while not stop.is_set():
+            lease = leases.claim(connection, self._owner)
+            if lease is not None:
+                reach("relay.lanes_claimed")
+                logger.info("publishing", lanes=LANES, epoch=lease.epoch, topic=self._topic.name)
+                self._ready()
+                return lease
+            if not logged:
+                logger.info("standing by", why="another relay owns the lanes")
+                logged = True
+                self._ready()
+            stop.wait(self._timing.claim)
+        return None
+
+    def _ready(self) -> None:
+        if self._on_ready is not None:
+            self._on_ready()
+            self._on_ready = None
+
+    def _new_producer(self) -> Producer:
+        return Producer(self._kafka, self._topic, _log_each_error_once())
+
+
+def _log_each_error_once() -> Callable[[KafkaError], None]:
+    """Return a callback that logs each kind of error once, and not at each attempt to reconnect."""
+    logged: set[int] = set()
+
+    def on_error(error: KafkaError) -> None:
+        if error.code() not in logged:
+            logged.add(error.code())
+            logger.warning("kafka", why=error.str())
+
+    return on_error
