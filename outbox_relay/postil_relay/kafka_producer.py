@@ -6,12 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
 from confluent_kafka import KafkaError, KafkaException, Message
 from confluent_kafka import Producer as KafkaClient
 
 from postil.kafka import DEFAULT_LARGEST_MESSAGE, TOPIC_REFUSALS, Topics
 from postil.model.envelope import CONTENT_TYPE
 from postil_relay.machine.rows import KEY, VALUE, Row, Verdict
+
+logger: Any = structlog.get_logger("postil.relay")
 
 HEADERS: list[tuple[str, str | bytes | None]] = [("content-type", CONTENT_TYPE.encode())]
 
@@ -100,12 +103,12 @@ class InFlight:
 class Producer:
     """One Kafka client and its messages in flight. It is not thread-safe: one thread sends and polls."""
 
-    def __init__(self, client: dict[str, str], topic: Topic, on_event: Callable[[KafkaError], None]) -> None:
+    def __init__(self, client: dict[str, str], topic: Topic) -> None:
         self.fatal: KafkaError | None = None
         self._topic = topic.name
         self._batches: list[InFlight] = []
         self._stopped: dict[bytes, KafkaError] = {}
-        self._on_event = on_event
+        self._logged_codes: set[int] = set()
         self._producer = KafkaClient(producer_settings(client, topic) | {"error_cb": self._error})
 
     def send(self, batch: int, rows: list[Row]) -> None:
@@ -130,9 +133,9 @@ class Producer:
         self,
         seconds: float,
         on_accepted: Callable[[int, int], None],
-        on_refused: Callable[[int, Row, KafkaError], None],
+        on_refused: Callable[[int, Row, Verdict, str], None],
     ) -> None:
-        """Call `on_accepted` (batch, count) and `on_refused` (batch, row, error) for the reports that wait.
+        """Call `on_accepted` (batch, count) and `on_refused` (batch, row, verdict, reason) for the reports that wait.
 
         Waits up to `seconds` for the first one.
         """
@@ -147,7 +150,7 @@ class Producer:
                 refused, messages.refused = messages.refused, []
                 messages.awaited -= len(refused)
                 for row, error in refused:
-                    on_refused(messages.batch, row, error)
+                    on_refused(messages.batch, row, verdict(error), error.str())
             ended = ended or not messages.awaited
         self._stopped.clear()
         if ended:
@@ -162,7 +165,9 @@ class Producer:
     def _error(self, error: KafkaError) -> None:
         if error.fatal() or error.code() == KafkaError._FATAL:
             self.fatal = error
-        self._on_event(error)
+        if error.code() not in self._logged_codes:  # once, and not at each attempt to reconnect
+            self._logged_codes.add(error.code())
+            logger.warning("kafka", why=error.str())
 
     def _refuse(self, messages: InFlight, row: Row, error: KafkaError) -> None:
         if error.fatal() or error.code() == KafkaError._FATAL:

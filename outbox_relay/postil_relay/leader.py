@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from confluent_kafka import KafkaError
 from psycopg import Connection
 
 from postil.errors import PostilError
@@ -18,7 +17,7 @@ from postil.runtime.failpoints import reach
 from postil_relay import lease as leases
 from postil_relay.database_thread import DatabaseThread
 from postil_relay.errors import LeaseLost
-from postil_relay.kafka_producer import Producer, verdict
+from postil_relay.kafka_producer import Producer
 from postil_relay.lane_requests import ExtendLog, FindUnparkRequests, LaneRequest, LaneRequests, Renew
 from postil_relay.lease import Lease
 from postil_relay.machine.commands import (
@@ -43,7 +42,7 @@ from postil_relay.machine.reports import (
     Report,
     Ticked,
 )
-from postil_relay.machine.rows import Row
+from postil_relay.machine.rows import Row, Verdict
 from postil_relay.machine.state_machine import Machine
 
 logger: Any = structlog.get_logger("postil.relay")
@@ -170,8 +169,8 @@ class Leader:
     def _on_accepted(self, batch: int, count: int) -> None:
         self._report(Acknowledged(batch, count))
 
-    def _on_refused(self, batch: int, row: Row, error: KafkaError) -> None:
-        self._report(Refused(batch, row, verdict(error), error.str()))
+    def _on_refused(self, batch: int, row: Row, verdict: Verdict, reason: str) -> None:
+        self._report(Refused(batch, row, verdict, reason))
 
     def _report(self, report: Report) -> None:
         self._carry_out(self._machine.handle(report))

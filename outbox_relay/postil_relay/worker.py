@@ -9,7 +9,6 @@ from typing import Any
 
 import psycopg
 import structlog
-from confluent_kafka import KafkaError
 from psycopg import Connection
 
 from postil.errors import SchemaOutdated, Unavailable
@@ -131,16 +130,4 @@ class Relay:
             self._on_ready = None
 
     def _new_producer(self) -> Producer:
-        return Producer(self._kafka, self._topic, _log_each_error_once())
-
-
-def _log_each_error_once() -> Callable[[KafkaError], None]:
-    """Return a callback that logs each kind of error once, and not at each attempt to reconnect."""
-    logged: set[int] = set()
-
-    def on_error(error: KafkaError) -> None:
-        if error.code() not in logged:
-            logged.add(error.code())
-            logger.warning("kafka", why=error.str())
-
-    return on_error
+        return Producer(self._kafka, self._topic)
