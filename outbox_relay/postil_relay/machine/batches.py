@@ -58,6 +58,11 @@ class Batches:
         return self._queue[0]
 
     @property
+    def oldest_id(self) -> int | None:
+        """The id of the first batch; None if there is no batch."""
+        return self._queue[0].id if self._queue else None
+
+    @property
     def newest(self) -> Batch:
         """The last batch."""
         return self._queue[-1]

@@ -25,8 +25,7 @@ A run is in one of these states. All runs are normal at first:
 The whole machine is running, paused (Kafka refuses the topic: nothing is sent or fetched until the pause ends),
 or draining (nothing new is sent or fetched). docs/concepts/relay-states.md draws these states.
 
-Each part of the state has one owner: `Batches`, `RunRetries`, `RunReplay`, `Checkpoints` and `Watchdog`.
-The machine passes reports on to them and combines their commands.
+Each part of the state has one owner, and the machine combines the commands of the owners.
 """
 
 from __future__ import annotations
@@ -50,12 +49,9 @@ class Machine:
 
     def __init__(self, cursor: Cursor, *, parked: Iterable[bytes] = (), limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
-        self.tail = cursor
-        """Everything before it is fetched."""
-        self.in_flight = 0
-        """Messages that were sent and not reported on."""
-        self.acknowledged = 0
-        """Messages acknowledged since the start."""
+        self.tail = cursor  # everything before it is fetched
+        self.in_flight = 0  # messages that were sent and not reported on
+        self.acknowledged = 0  # messages since the start
         self.paused = False
         self.fetching = False
         """Whether a `Fetch` has no report yet. If not, memory is full or nothing may be sent."""
@@ -88,8 +84,8 @@ class Machine:
     def handle(self, report: reports.Report) -> Commands:
         """Take one report, and return the commands that follow from it, to be carried out in this order."""
         match report:
-            case reports.Acknowledged(batch, count):
-                return self._on_acknowledged(batch, count)
+            case reports.Acknowledged():
+                return self._on_acknowledged(report.batch, report.messages)
             case reports.Ticked(now):
                 return self._on_tick(now)
             case reports.RowsFetched(rows, then):
@@ -174,10 +170,9 @@ class Machine:
         self._replay.on_page_read(complete=report.complete)
         if report.rows:
             # These rows move no cursor: they are behind it already.
-            then = self._batches.newest.then if self._batches else self.tail
-            batch = self._append(report.rows, then)
+            batch = self._append(report.rows, self._batches.newest.then if self._batches else self.tail)
             self._replay.on_page_queued(batch.id, report.rows[-1][RUN_SEQ])
-        return self._dispatch() + self._continue_replay()
+        return self._dispatch() + self._replay.advance(self._batches.oldest_id)
 
     def _on_producer_failed(self) -> Commands:
         """Everything that is not settled goes through a new producer, in order."""
@@ -232,10 +227,7 @@ class Machine:
         """Remove the settled batches from the front: the cursor moves."""
         while self._batches and self._batches.oldest.settled:
             self.checkpoints.advance(self._batches.pop().then)
-        return self._continue_replay() + self._fetch()
-
-    def _continue_replay(self) -> Commands:
-        return self._replay.advance(self._batches.oldest.id if self._batches else None)
+        return self._replay.advance(self._batches.oldest_id) + self._fetch()
 
     def _watch(self) -> Commands:
         if not self.in_flight:
