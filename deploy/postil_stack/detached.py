@@ -1,4 +1,4 @@
-"""A supervisor in a session of its own, and the pipe on which it tells its starter how it goes."""
+"""A supervisor in a separate session, and the pipe on which it reports to the process that started it."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ from postil.errors import PostilError
 from postil_stack.errors import EmbeddedError, StartFailed
 from postil_stack.servers.child import last_line, open_log
 from postil_stack.servers.private_files import private_directory
-from postil_stack.state_file import PartRecord, StackRecord
+from postil_stack.state_file import ComponentState, StackState, stack_state
 
 if TYPE_CHECKING:
-    from postil_stack.stack import Reporter
+    from postil_stack.composition import Reporter
 
 REPORT_FD = "POSTIL_REPORT_FD"
 
 
 class PipeReporter:
-    """The supervisor's end: one JSON document per line. That nobody listens any more is no reason to fail."""
+    """The supervisor's end of the pipe: one JSON document per line. Errors are ignored once the reader has closed it."""
 
     def __init__(self, descriptor: int) -> None:
         os.set_inheritable(descriptor, False)  # the supervisor's children must not hold the pipe open
         self._pipe = os.fdopen(descriptor, "w", encoding="utf-8")
 
-    def part(self, name: str, seen: PartRecord, seconds: float) -> None:
-        """A part's status changed."""
-        self._send({"part": name, "seen": asdict(seen), "seconds": seconds})
+    def component(self, name: str, state: ComponentState, seconds: float) -> None:
+        """Report that the status of a component changed."""
+        self._send({"component": name, "state": asdict(state), "seconds": seconds})
 
     def download(self, done: int, total: int) -> None:
-        """So many bytes of the one-time download are here."""
+        """Report how many bytes of the one-time download have arrived."""
         self._send({"done": done, "total": total})
 
-    def ready(self, stack: StackRecord) -> None:
-        """Everything is ready: the starter may go."""
+    def ready(self, stack: StackState) -> None:
+        """Report that everything is ready, and close the pipe."""
         self._send({"ready": asdict(stack)})
         with suppress(OSError):
             self._pipe.close()
 
     def failed(self, error: PostilError) -> None:
-        """It did not come up."""
+        """Report that the start failed."""
         self._send({"what": error.what, "advice": error.advice})
 
     def _send(self, message: dict[str, Any]) -> None:
@@ -58,29 +58,29 @@ class PipeReporter:
 
 
 def reporter_of_this_process() -> PipeReporter | None:
-    """The pipe to whoever started this process detached, if that is how it was started.
+    """Return the pipe to the process that started this one detached, or None.
 
-    Raises `EmbeddedError` where what is named as one is none.
+    Raises `EmbeddedError` if the environment names a descriptor that is not open.
     """
     descriptor = os.environ.pop(REPORT_FD, None)
     try:
         return PipeReporter(int(descriptor)) if descriptor else None
     except (OSError, ValueError):
         raise EmbeddedError(
-            f"{REPORT_FD} is {descriptor!r}, which is no open descriptor.",
+            f"{REPORT_FD} is {descriptor!r}, which is not an open descriptor.",
             advice="Unset it: only `postil up --detach` sets it, for the process it starts.",
         ) from None
 
 
 def start(arguments: Sequence[str], data_dir: Path, report: Reporter) -> None:
-    """Start ``postil up ARGUMENTS`` in a session of its own and return once all is ready.
+    """Start ``postil up ARGUMENTS`` in a separate session and return when all is ready.
 
-    Raises what the supervisor says went wrong, or `StartFailed` where it ends without a word.
+    Raises the error that the supervisor reports, or `StartFailed` if it ends without a report.
     """
     log = private_directory(data_dir.absolute() / "logs") / "supervisor.log"
     reading, writing = os.pipe()
     with os.fdopen(reading, encoding="utf-8") as pipe, open_log(log) as output:
-        said_from = output.tell()
+        log_start = output.tell()
         supervisor = subprocess.Popen(  # noqa: S603 (our own command, no shell)
             [sys.executable, "-P", "-m", "postil", "up", *arguments],
             stdin=subprocess.DEVNULL,
@@ -93,28 +93,26 @@ def start(arguments: Sequence[str], data_dir: Path, report: Reporter) -> None:
         os.close(writing)
         try:
             for line in pipe:
-                if _pass_on(json.loads(line), report):
+                if _forward(json.loads(line), report):
                     return
         except BaseException:
-            supervisor.send_signal(signal.SIGTERM)  # Ctrl-C here means: do not start after all
+            supervisor.send_signal(signal.SIGTERM)  # after Ctrl-C the stack must not start
             raise
         supervisor.wait()
         raise StartFailed(
-            f"The supervisor ended before all was ready: {last_line(log, said_from) or 'it said nothing'}",
+            f"The supervisor ended before all was ready: {last_line(log, log_start) or 'it wrote nothing'}",
             advice=f"Its log: {log}",
         )
 
 
-def _pass_on(message: dict[str, Any], report: Reporter) -> bool:
-    """Hand one message to `report`; say whether it was the last."""
-    if "part" in message:
-        report.part(message["part"], PartRecord(**message["seen"]), message["seconds"])
+def _forward(message: dict[str, Any], report: Reporter) -> bool:
+    """Forward one message to `report`. Returns whether it was the last."""
+    if "component" in message:
+        report.component(message["component"], ComponentState(**message["state"]), message["seconds"])
     elif "done" in message:
         report.download(message["done"], message["total"])
     elif "ready" in message:
-        found = message["ready"]
-        parts = {name: PartRecord(**part) for name, part in found.pop("processes").items()}
-        report.ready(StackRecord(**found, processes=parts))
+        report.ready(stack_state(message["ready"]))
         return True
     else:
         raise EmbeddedError(message["what"], advice=message["advice"])

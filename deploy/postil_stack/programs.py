@@ -1,4 +1,4 @@
-"""The parts of a stack, each behind the same few methods, and how each is started and ended."""
+"""The components of a stack behind one small protocol, and the programs that the stack runs."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from postil_stack.servers.child import Child, spawn
 READY_FD = "POSTIL_READY_FD"
 
 
-class Part(Protocol):
-    """What the supervisor asks of a part. `spawn` returns at once; `is_ready` never waits."""
+class Component(Protocol):
+    """A server or program that the supervisor runs. `spawn` MUST return at once, and `is_ready` MUST NOT wait."""
 
     @property
     def child(self) -> Child | None:
-        """Its process, once spawned."""
+        """The process, once spawned."""
         ...
 
     def spawn(self) -> Child:
-        """Start it, again if need be."""
+        """Start the process, also after it has ended."""
         ...
 
     def is_ready(self) -> bool:
-        """Whether it does its work now."""
+        """Whether it serves requests."""
         ...
 
     def stop(self, timeout: float = ...) -> None:
-        """Ask it to end in order; insist after `timeout` seconds."""
+        """Stop it in order. Kills it after `timeout` seconds."""
         ...
 
 
 @dataclass
 class Program:
-    """A long-running `postil` command: it says ``ready`` on a pipe of its own, and drains on SIGTERM."""
+    """A long-running `postil` command. It writes ``ready`` to a separate pipe, and drains on SIGTERM."""
 
     label: str
     command: Sequence[str]
@@ -49,19 +49,19 @@ class Program:
     needs: Sequence[str] = ()
     child: Child | None = None
     _pipe: int | None = field(default=None, repr=False)
-    _said_ready: bool = field(default=False, repr=False)
+    _is_ready: bool = field(default=False, repr=False)
 
     def check(self) -> None:
-        """Raise `MissingExtra` where a package it needs is not installed."""
+        """Raise `MissingExtra` if a package that the program needs is not installed."""
         for package in self.needs:
             if find_spec(package) is None:
                 raise missing_extra(package)
 
     def spawn(self) -> Child:
-        """Start it, with a new pipe to say ``ready`` on."""
+        """Start the program with a new pipe for ``ready``."""
         self._close()
-        self._said_ready = False
-        self._pipe, theirs = os.pipe()
+        self._is_ready = False
+        self._pipe, writing = os.pipe()
         os.set_blocking(self._pipe, False)
         try:
             self.child = spawn(
@@ -69,24 +69,24 @@ class Program:
                 self.command,
                 log=self.log,
                 cwd=Path.cwd(),
-                env={**os.environ, **self.environment(), READY_FD: str(theirs)},
-                pass_fds=[theirs],
+                env={**os.environ, **self.environment(), READY_FD: str(writing)},
+                pass_fds=[writing],
             )
         finally:
-            os.close(theirs)
+            os.close(writing)
         return self.child
 
     def is_ready(self) -> bool:
-        """Whether it said so since it was started."""
-        if not self._said_ready and self._pipe is not None:
+        """Whether the program has written ``ready`` since its last start."""
+        if not self._is_ready and self._pipe is not None:
             try:
-                self._said_ready = os.read(self._pipe, 64).startswith(b"ready")
+                self._is_ready = os.read(self._pipe, 64).startswith(b"ready")
             except BlockingIOError:
                 return False
-        return self._said_ready
+        return self._is_ready
 
     def stop(self, timeout: float = 15.0) -> None:
-        """Ask it to drain and end."""
+        """Let the program drain and end. Kills it after `timeout` seconds."""
         if self.child is not None:
             self.child.end(signal.SIGTERM, timeout)
             self.child = None
@@ -99,7 +99,7 @@ class Program:
 
 
 def programs(logs: Path, environment: Callable[[], Mapping[str, str]]) -> dict[str, Program]:
-    """The programs of a stack, in the order they are started; they are ended in the reverse."""
+    """Return the programs of a stack in the order of their start. They are stopped in the reverse order."""
 
     def program(name: str, label: str, arguments: Sequence[str], needs: Sequence[str]) -> Program:
         command = [sys.executable, "-P", "-m", "postil", *arguments]

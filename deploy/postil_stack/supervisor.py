@@ -1,4 +1,4 @@
-"""Runs the stack: starts its parts side by side, starts again what dies, ends all in order."""
+"""Runs the stack: starts its components in parallel, restarts those that end, and stops all in order."""
 
 from __future__ import annotations
 
@@ -18,31 +18,32 @@ import psutil
 
 from postil.errors import PostilError
 from postil_stack.errors import StartFailed, start_failure
-from postil_stack.programs import Part, Program
-from postil_stack.state_file import PartRecord, StackRecord
+from postil_stack.programs import Component, Program
+from postil_stack.state_file import ComponentState, StackState
 
 FIRST_DELAY, LAST_DELAY = 0.5, 30.0
+"""The delay before the first restart and the longest delay, in seconds. It doubles with each exit."""
 STEADY = 60.0
-"""A part that ran this many seconds has recovered: its next death counts as the first."""
+"""A component that ran this many seconds has recovered: its next exit counts as the first."""
 FAILING = 3
-"""So many deaths in a row are no accident any more: the part is shown as failing."""
-
-STOP_PATIENCE = 30.0
+"""After this many exits in a row a component is shown as failing."""
+STOP_TIMEOUT = 30.0
+"""How long to wait at the end for a thread that is starting a server, in seconds."""
 
 Wait = Callable[[float], None]
-"""Waits so many seconds, less when a child ends; raises `Stopped` when somebody asked the stack to end."""
+"""Sleeps for some seconds. Returns early when a child exits, and raises `Stopped` on a stop request."""
 
 
 class Stopped(Exception):
-    """Somebody asked the stack to end."""
+    """The stack was asked to stop."""
 
 
 @dataclass
 class Server:
-    """A part the programs need: what to do once it is ready, which may answer with a line to show."""
+    """A server that the programs need. `prepare` is called when it is ready, and may return a line to show."""
 
-    part: Part
-    record: PartRecord
+    component: Component
+    state: ComponentState
     prepare: Callable[[], str | None]
     spawned: threading.Event = field(default_factory=threading.Event)
     prepared: threading.Event = field(default_factory=threading.Event)
@@ -50,40 +51,41 @@ class Server:
 
 @dataclass
 class _Watched:
-    part: Part
-    record: PartRecord
-    deaths: int = 0
-    again_at: float | None = None
+    component: Component
+    state: ComponentState
+    exits: int = 0  # in a row
+    restart_at: float | None = None  # time.monotonic()
 
 
 @dataclass
 class Supervisor:
-    """The stack in `data_dir`, whose lock the caller holds.
+    """Runs the stack in `data_dir`. The caller holds its lock.
 
-    Servers start side by side. The programs start as soon as the addresses of all servers are known
-    and those in `awaited` are prepared. `settings` says how to connect to them all; `report` is told of every change.
-    `before_end` is called when all is to end, while everything still runs.
+    Servers start in parallel. The programs start when the addresses of all servers are known
+    and the servers in `awaited` are prepared. `settings` returns how programs connect to all of them.
+    `report` is called at every change. `before_stop` is called before the stop, while everything is still running.
+    `timeout` is the longest start, in seconds.
     """
 
     data_dir: Path
     servers: Mapping[str, Server]
     programs: Mapping[str, Program]
-    stack: StackRecord
+    stack: StackState
     settings: Callable[[], Mapping[str, Any]]
-    report: Callable[[str, PartRecord, float], None]
+    report: Callable[[str, ComponentState, float], None]
     awaited: Sequence[str] = ("postgres",)
     timeout: float = 90.0
     stopping: threading.Event = field(default_factory=threading.Event)
-    before_end: Callable[[], None] = lambda: None
+    before_stop: Callable[[], None] = lambda: None
     _watched: dict[str, _Watched] = field(default_factory=dict[str, _Watched])
     _starting: list[threading.Thread] = field(default_factory=list[threading.Thread])
     _failures: list[Exception] = field(default_factory=list[Exception])
     _began: float = 0.0
 
     def run(self, on_ready: Callable[[], None]) -> None:
-        """Start everything, call `on_ready`, keep it running until SIGTERM or SIGINT, then end all in order.
+        """Start everything, call `on_ready`, keep it running until SIGTERM or SIGINT, then stop all in order.
 
-        Raises `PostilError` where a part cannot be started in the first place: all or nothing, and nobody waits for ever.
+        Raises `PostilError` if a component cannot be started. The others are stopped then.
         """
         with self._woken_by_signals() as wait:
             try:
@@ -97,7 +99,7 @@ class Supervisor:
             finally:
                 self._stop()
 
-    # ------------------------------------------------------------------ start
+    # Start
 
     def _start(self, wait: Wait) -> None:
         self._began = time.monotonic()
@@ -109,15 +111,15 @@ class Supervisor:
             self._starting.append(thread)
             thread.start()
 
-        # A warm start, profiled on two cores: Postgres answers after 0.1 s, its schema is checked by 0.5 s, Kafka serves
-        # by 0.9 s; each program needs 0.6-1.0 s of CPU, nearly all of it Python's imports. Started one after the other that
-        # is 5 s. So nothing waits for what it does not need: the programs import while Kafka comes up, and find it there.
+        # A warm start, profiled on two cores: Postgres accepts connections after 0.1 s, its schema is checked after 0.5 s,
+        # Kafka serves after 0.9 s. Each program needs 0.6 to 1.0 s of CPU, nearly all for Python's imports.
+        # In sequence this is 5 s. So the programs import while Kafka starts.
         while not self._programs_may_start():
             self._raise_failure()
             wait(0.01)
         self.stack.settings = self.settings()
         for name, program in self.programs.items():
-            self._watched[name] = _Watched(program, PartRecord(program.label, "starting"))
+            self._watched[name] = _Watched(program, ComponentState(program.label, "starting"))
             self._spawn(name)
         while not self._all_ready():
             self._raise_failure()
@@ -125,99 +127,103 @@ class Supervisor:
             self._tend()
             for name in self.programs:
                 watched = self._watched[name]
-                if watched.deaths > 1:  # once may be an accident
+                if watched.exits > 1:  # a single exit may have an external cause
                     raise start_failure(
-                        watched.record.label, watched.record.message or "it ended", self.programs[name].log
+                        watched.state.label, watched.state.message or "it ended", self.programs[name].log
                     )
             if time.monotonic() > deadline:
-                late = [w.record.label for w in self._watched.values() if w.record.status != "ready"]
+                late = [
+                    watched.state.label
+                    for watched in self._watched.values()
+                    if watched.state.status != "ready"
+                ]
                 raise StartFailed(
                     f"Not ready after {self.timeout:.0f} s: {', '.join(late)}.",
-                    advice=f"Look into {self.data_dir / 'logs'}.",
+                    advice=f"See the logs in {self.data_dir / 'logs'}.",
                 )
         self.stack.write(self.data_dir)
 
     def _bring_up(self, name: str, server: Server) -> None:
-        """In a thread of its own: download, initialise, start, wait, prepare."""
+        """Download, initialise, start, wait and prepare. Runs in a separate thread."""
         try:
-            child = server.part.spawn()
+            child = server.component.spawn()
             if self.stopping.is_set():
-                server.part.stop()
+                server.component.stop()
                 return
-            self._note_process(server.record, child.pid)
+            self._set_process(server.state, child.pid)
             server.spawned.set()
-            child.wait_until(server.part.is_ready, self.timeout)
-            server.record.message = server.prepare()
-            self._watched[name] = _Watched(server.part, server.record)
-            self._set(name, "ready", server.record.message)
+            child.wait_until(server.component.is_ready, self.timeout)
+            server.state.message = server.prepare()
+            self._watched[name] = _Watched(server.component, server.state)
+            self._set(name, "ready", server.state.message)
             server.prepared.set()
         except Exception as error:  # noqa: BLE001 (handed to the main thread, which raises it)
             self._failures.append(error)
 
     def _programs_may_start(self) -> bool:
-        known = all(server.spawned.is_set() for server in self.servers.values())
-        return known and all(
+        addresses_known = all(server.spawned.is_set() for server in self.servers.values())
+        return addresses_known and all(
             self.servers[name].prepared.is_set() for name in self.awaited if name in self.servers
         )
 
     def _all_ready(self) -> bool:
         return len(self._watched) == len(self.servers) + len(self.programs) and all(
-            watched.record.status == "ready" for watched in self._watched.values()
+            watched.state.status == "ready" for watched in self._watched.values()
         )
 
     def _raise_failure(self) -> None:
         if self._failures:
             raise self._failures[0]
 
-    # ------------------------------------------------------------------ keep running
+    # Keep running
 
     def _tend(self) -> None:
-        """See who died, who is due to be started again, who has become ready."""
+        """Handle components that have exited, are due for a restart, or have become ready."""
         for name, watched in list(self._watched.items()):
-            child = watched.part.child
-            if watched.again_at is not None:
-                if time.monotonic() >= watched.again_at:
+            child = watched.component.child
+            if watched.restart_at is not None:
+                if time.monotonic() >= watched.restart_at:
                     self._spawn(name)
             elif child is None or not child.alive:
-                self._died(name)
-            elif watched.record.status != "ready" and watched.part.is_ready():
+                self._exited(name)
+            elif watched.state.status != "ready" and watched.component.is_ready():
                 self._set(name, "ready", None)
                 if name in self.servers:
                     self._settings_may_have_changed()
 
     def _spawn(self, name: str) -> None:
         watched = self._watched[name]
-        watched.again_at = None
+        watched.restart_at = None
         try:
-            child = watched.part.spawn()
+            child = watched.component.spawn()
         except PostilError as error:
-            self._try_again(name, str(error.what))
+            self._schedule_restart(name, str(error.what))
             return
-        self._note_process(watched.record, child.pid)
-        if watched.deaths == 0:
+        self._set_process(watched.state, child.pid)
+        if watched.exits == 0:
             self._set(name, "starting", None)
 
-    def _died(self, name: str) -> None:
+    def _exited(self, name: str) -> None:
         watched = self._watched[name]
-        child = watched.part.child
+        child = watched.component.child
         if (
-            watched.record.since is not None
-            and watched.record.status == "ready"
-            and time.time() - watched.record.since > STEADY
+            watched.state.since is not None
+            and watched.state.status == "ready"
+            and time.time() - watched.state.since > STEADY
         ):
-            watched.deaths = 0
-        self._try_again(name, child.last_words() if child is not None else "it ended")
+            watched.exits = 0
+        self._schedule_restart(name, child.last_error() if child is not None else "it ended")
 
-    def _try_again(self, name: str, why: str) -> None:
+    def _schedule_restart(self, name: str, why: str) -> None:
         watched = self._watched[name]
-        watched.deaths += 1
-        watched.record.restarts += 1
-        delay = min(LAST_DELAY, FIRST_DELAY * 2 ** (watched.deaths - 1))
-        watched.again_at = time.monotonic() + delay
-        self._set(name, "failing" if watched.deaths >= FAILING else "restarting", why)
+        watched.exits += 1
+        watched.state.restarts += 1
+        delay = min(LAST_DELAY, FIRST_DELAY * 2 ** (watched.exits - 1))
+        watched.restart_at = time.monotonic() + delay
+        self._set(name, "failing" if watched.exits >= FAILING else "restarting", why)
 
     def _settings_may_have_changed(self) -> None:
-        """A server that came back elsewhere is of no use to programs that know its old address: start them again."""
+        """Restart the programs if a restarted server has another address, because they know only the old one."""
         settings = self.settings()
         if settings == self.stack.settings:
             return
@@ -227,37 +233,37 @@ class Supervisor:
             self._spawn(name)
 
     def _set(self, name: str, status: str, message: str | None) -> None:
-        known = self.servers[name].record if name in self.servers else self._watched[name].record
-        known.status, known.message = status, message
+        state = self.servers[name].state if name in self.servers else self._watched[name].state
+        state.status, state.message = status, message
         if status == "ready":
-            known.since = time.time()
-        self.stack.processes[name] = known
-        with contextlib.suppress(PostilError):  # a full disk must not end a stack that runs
+            state.since = time.time()
+        self.stack.processes[name] = state
+        with contextlib.suppress(PostilError):  # a full disk must not stop a running stack
             self.stack.write(self.data_dir)
-        self.report(name, known, time.monotonic() - self._began)
+        self.report(name, state, time.monotonic() - self._began)
 
     @staticmethod
-    def _note_process(known: PartRecord, pid: int) -> None:
-        known.pid = pid
+    def _set_process(state: ComponentState, pid: int) -> None:
+        state.pid = pid
         with contextlib.suppress(psutil.Error):
-            known.created = psutil.Process(pid).create_time()
+            state.created = psutil.Process(pid).create_time()
 
-    # ------------------------------------------------------------------ end
+    # Stop
 
     def _stop(self) -> None:
-        """Readers first, then the relay, which drains into Kafka, then the servers."""
+        """Stop the programs that read Kafka first, then the relay, which drains, then the servers."""
         self.stopping.set()
-        self.before_end()
+        self.before_stop()
         for program in reversed(list(self.programs.values())):
             program.stop()
         for server in reversed(list(self.servers.values())):
-            server.part.stop()
-        for thread in self._starting:  # one that was just about to start its server ends it itself
-            thread.join(STOP_PATIENCE)
+            server.component.stop()
+        for thread in self._starting:  # a thread that is starting its server stops it itself
+            thread.join(STOP_TIMEOUT)
 
     @contextmanager
     def _woken_by_signals(self) -> Generator[Wait]:
-        """Give a way to wait that a child's death or a request to end cuts short."""
+        """Yield an interruptible sleep: SIGCHLD and stop signals end it early."""
         reading, writing = os.pipe()
         os.set_blocking(reading, False)
         os.set_blocking(writing, False)
@@ -274,16 +280,16 @@ class Supervisor:
         def stop(_number: int, _frame: object) -> None:
             self.stopping.set()
 
-        before = {
+        previous = {
             number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
         }
-        before[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
-        woken = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+        previous[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+        previous_fd = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
         try:
             yield wait
         finally:
-            signal.set_wakeup_fd(woken)
-            for number, handler in before.items():
+            signal.set_wakeup_fd(previous_fd)
+            for number, handler in previous.items():
                 signal.signal(number, handler)
             selector.close()
             os.close(reading)

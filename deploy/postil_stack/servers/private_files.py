@@ -1,4 +1,4 @@
-"""Files and directories that other users of the machine can neither read nor enter."""
+"""Private files and directories: other users of the machine cannot read them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from postil_stack.errors import DiskFull, EmbeddedError
 
 
 def private_directory(path: Path) -> Path:
-    """Create `path` (mode 0700) where it is missing, and close it to others where it is ours but open."""
+    """Create `path` with mode 0700 if it is missing, and restrict it to 0700 if this user owns it."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if path.stat().st_uid == os.geteuid() and path.stat().st_mode & 0o077:
@@ -22,7 +22,7 @@ def private_directory(path: Path) -> Path:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace `path` by `text` in one step, mode 0600 from its first byte on, durable when this returns."""
+    """Replace the file at `path` atomically. It has mode 0600 from the start, and is durable when this returns."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with os.fdopen(
@@ -38,20 +38,20 @@ def write_private(path: Path, text: str) -> None:
 
 
 def secret(path: Path) -> str:
-    """Return the password kept in `path`, drawing a new one (256 bits, letters and digits) where there is none."""
+    """Return the password in the file `path`. Creates the file with 256 random bits in hexadecimal if it is missing."""
     if not path.exists():
         write_private(path, secrets.token_hex(32))
     return path.read_text("utf-8").strip()
 
 
 def refused(path: Path, error: OSError) -> EmbeddedError:
-    """Say why the system refused to write `path`."""
+    """Return the error for a file that the system refused to write."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return DiskFull(
-            f"No room left to write {path}.",
+            f"There is no space left to write {path}.",
             advice="Free some space, or choose another place with --data DIR.",
         )
     return EmbeddedError(
         f"{path} cannot be written: {error.strerror or error}.",
-        advice="Choose a directory of your own with --data DIR.",
+        advice="Choose a directory that you own with --data DIR.",
     )

@@ -1,4 +1,4 @@
-"""The unprivileged system user PostgreSQL runs as when Postil itself runs as root, which PostgreSQL refuses."""
+"""The unprivileged system user for PostgreSQL when Postil runs as root. PostgreSQL refuses to run as root."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ NAME = "_postil"
 
 @dataclass(frozen=True)
 class SystemUser:
-    """A user with no login, no password, no home and no other group."""
+    """A user without login, password, home directory and other groups."""
 
     uid: int
     gid: int
 
 
 def unprivileged_user() -> SystemUser | None:
-    """Return the user to switch to: none for an ordinary user; for root a system user of our own, made on first use.
+    """Return the user to switch to: None for an ordinary user; for root a separate system user, created on first use.
 
-    A user shared with anything else (``nobody``, ``postgres``) would give that the run of our data.
-    Raises `EmbeddedError` where such a user can neither be found nor made.
+    A user that other programs share, such as ``postgres``, would give these programs access to the data.
+    Raises `EmbeddedError` if the user does not exist and cannot be created.
     """
     if os.geteuid() != 0:
         return None
-    found = _find() or _make()
-    if found.uid == 0:
+    system_user = _find() or _make()
+    if system_user.uid == 0:
         raise EmbeddedError(f"User {NAME} is root.", advice=f"Remove that user: {NAME} must be unprivileged.")
-    return found
+    return system_user
 
 
 def _find() -> SystemUser | None:
@@ -56,17 +56,17 @@ def _make() -> SystemUser:
         ],
         "adduser": ["-S", "-D", "-H", "-h", "/nonexistent", "-s", "/sbin/nologin"],  # BusyBox
     }
-    said = "neither useradd nor adduser is installed"
+    reason = "neither useradd nor adduser is installed"
     for tool, options in tools.items():
         path = shutil.which(tool)
         if path is None:
             continue
-        done = subprocess.run([path, *options, NAME], capture_output=True, text=True, check=False)  # noqa: S603 (found on PATH, no shell)
-        # Somebody else may have made it at the same moment: what counts is that it is there.
-        if made := _find():
-            return made
-        said = done.stderr.strip() or f"{tool} ended with status {done.returncode}"
+        result = subprocess.run([path, *options, NAME], capture_output=True, text=True, check=False)  # noqa: S603 (found on PATH, no shell)
+        # Another process may have created the user at the same moment, so only its existence counts.
+        if created := _find():
+            return created
+        reason = result.stderr.strip() or f"{tool} ended with status {result.returncode}"
     raise EmbeddedError(
-        f"PostgreSQL refuses to run as root, and the system user {NAME} could not be made: {said}.",
-        advice=f"Run postil as an ordinary user, or make a system user named {NAME}.",
+        f"PostgreSQL refuses to run as root, and the system user {NAME} could not be created: {reason}.",
+        advice=f"Run postil as an ordinary user, or create a system user named {NAME}.",
     )

@@ -1,4 +1,4 @@
-"""Ports on the loopback interface: kept from one start to the next, and never somebody else's."""
+"""TCP ports on the loopback interface. A port is remembered for the next start, and a port in use is never taken."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def is_free(port: int, host: str = LOOPBACK) -> bool:
 
 
 def refusal(port: int, host: str) -> OSError | None:
-    """Why no server could listen there now; None where one could."""
+    """Return the error that a server would get if it listened there now, or None."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        # A server of ours that just ended leaves connections in TIME_WAIT; servers bind over those, so may we.
+        # A server that has just ended leaves connections in TIME_WAIT. Servers may bind in spite of them, so this does too.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
@@ -28,8 +28,8 @@ def refusal(port: int, host: str) -> OSError | None:
         return None
 
 
-def answers(port: int) -> bool:
-    """Whether somebody listens on `port`."""
+def is_open(port: int) -> bool:
+    """Whether a server listens on `port`."""
     try:
         socket.create_connection((LOOPBACK, port), timeout=1).close()
     except OSError:
@@ -37,26 +37,26 @@ def answers(port: int) -> bool:
     return True
 
 
-def choose(part: str, wanted: int | None, memory: Path) -> int:
-    """Return the port for `part`: the one `wanted`, else last time's (kept in the file `memory`), else any free one.
+def choose(name: str, requested: int | None, port_file: Path) -> int:
+    """Return the port for the server `name`: `requested`, or that of the last start (in `port_file`), or any free one.
 
-    Raises `PortBusy` where `wanted` belongs to another process.
+    Raises `PortBusy` if another process uses `requested`.
     """
-    if wanted is not None:
-        if not is_free(wanted):
+    if requested is not None:
+        if not is_free(requested):
             raise PortBusy(
-                f"Port {wanted} is taken, {part} cannot have it.",
+                f"Port {requested} is taken, {name} cannot use it.",
                 advice="Stop its owner, or choose another port.",
             )
-        return wanted
+        return requested
     try:
-        before = int(memory.read_text("utf-8"))
+        previous = int(port_file.read_text("utf-8"))
     except (OSError, ValueError):
-        before = 0
-    if before and is_free(before):
-        return before
+        previous = 0
+    if previous and is_free(previous):
+        return previous
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
-        chosen = int(probe.getsockname()[1])
-    write_private(memory, str(chosen))
-    return chosen
+        port = int(probe.getsockname()[1])
+    write_private(port_file, str(port))
+    return port

@@ -15,7 +15,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from postil_stack import state_file as record
+from postil_stack import state_file
+from postil_stack.state_file import StackState
 
 CASES, EVENTS_PER_CASE = 1_500, 5  # of each log: some seconds of import
 DEADLINE = 90.0
@@ -58,8 +59,8 @@ def until(condition: Callable[[], bool], what: str) -> None:
         select.select([], [], [], 0.02)
 
 
-def running(data: Path) -> record.StackRecord:
-    found = record.read(data)
+def running(data: Path) -> StackState:
+    found = state_file.read(data)
     assert found is not None
     return found
 

@@ -19,7 +19,8 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from postil.settings import load_settings
-from postil_stack import state_file as record
+from postil_stack.directory_lock import is_owned
+from postil_stack.leftovers import end, leftovers
 
 PATIENCE = 90.0
 
@@ -77,7 +78,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     assert started.returncode == 0, started.stdout + started.stderr
     yield stack
     stack.down()
-    record.end(record.leftovers(stack.data))
+    end(leftovers(stack.data))
 
 
 def test_status_says_where_everything_is(stack: Stack) -> None:
@@ -168,7 +169,7 @@ def test_programs_that_outlive_their_supervisor_are_ended_by_down(stack: Stack) 
     psutil.wait_procs([supervisor], timeout=PATIENCE)
     assert stack.down().returncode == 0
     assert not [part["pid"] for part in status["processes"].values() if psutil.pid_exists(part["pid"])]
-    assert record.leftovers(stack.data) == []
+    assert leftovers(stack.data) == []
 
 
 def test_down_where_nothing_runs_says_so(stack: Stack) -> None:
@@ -202,10 +203,10 @@ def test_without_network_up_says_what_to_do_and_leaves_nothing_running(tmp_path:
     offline = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "JGO_CONFIG_FILE": str(configuration)}
     refused = stack.up(**offline)
     assert refused.returncode == 2
-    assert "cannot be had: the connection was refused" in refused.stderr
+    assert "cannot be downloaded: the connection was refused" in refused.stderr
     assert "postil up --kafka memory" in refused.stderr
     assert "Traceback" not in refused.stdout + refused.stderr
-    assert not record.is_owned(stack.data)
+    assert not is_owned(stack.data)
     assert not (stack.data / "postgres" / "data" / "postmaster.pid").exists()
 
 
@@ -214,7 +215,7 @@ def test_without_network_kafka_in_memory_does_and_is_announced_as_such(tmp_path:
     try:
         started = stack.up("--kafka", "memory", XDG_CACHE_HOME=str(tmp_path / "cache"))
         assert started.returncode == 0, started.stdout + started.stderr
-        assert "nothing in it survives" in started.stdout
+        assert "its content is lost at the end" in started.stdout
         assert stack.status()["kafka"] == "memory"
     finally:
         assert stack.down().returncode == 0

@@ -175,9 +175,9 @@ IMPORT = [
             ("nosuch.xes", 2, "There is no such file", "Check the path"),
             ("a_file/x.xes", 2, "Not a directory", "Check the path"),
             ("circle.xes", 2, "Too many levels of symbolic links", "Check the path"),
-            ("pipe.xes", 2, "This is no regular file", "Save its content"),
-            ("unknown.txt", 2, "The format cannot be told", "Name it .xes"),
-            ("a_file", 2, "The format cannot be told", "Name it .xes"),
+            ("pipe.xes", 2, "This is not a regular file", "Save its content"),
+            ("unknown.txt", 2, "no known suffix", "Name it .xes"),
+            ("a_file", 2, "no known suffix", "Name it .xes"),
             ("empty.xes", 1, "line 1, column 1: The file is empty", "Check the file"),
             ("empty.traj", 1, "line 1, column 1: The JSON is broken", "fetch it again"),
             ("cut.xes.gz", 1, "The gzip file ends too early", "Fetch it again"),
@@ -414,7 +414,7 @@ def test_every_command_is_among_them(app: typer.Typer) -> None:
 def test_an_answer_that_nobody_gives_in_time_is_recorded_as_such(command: Command, world: Any) -> None:
     answer = command("demo", "folder", "--wait", "0")
     assert 2 == answer.code
-    assert "error: Nobody answered within 0 s" in answer.text
+    assert "error: There was no answer within 0 s" in answer.text
     assert "Run it again and answer in time; the run is recorded as failed" in answer.text
 
 

@@ -147,7 +147,7 @@ def test_a_port_somebody_else_has_is_named(tmp_path: Path) -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        with pytest.raises(PortBusy, match=f"Port {port} is taken, PostgreSQL cannot have it"):
+        with pytest.raises(PortBusy, match=f"Port {port} is taken, PostgreSQL cannot use it"):
             EmbeddedPostgres(tmp_path / "postgres", port=port).start()
 
 

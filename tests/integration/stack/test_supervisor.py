@@ -10,7 +10,7 @@ import pytest
 
 from postil_stack.errors import MissingExtra, StartFailed
 from postil_stack.programs import Program
-from postil_stack.state_file import PartRecord, StackRecord
+from postil_stack.state_file import ComponentState, StackState
 from postil_stack.supervisor import Supervisor
 
 READY = "import os, signal; os.write(int(os.environ['POSTIL_READY_FD']), b'ready\\n'); "
@@ -25,10 +25,10 @@ def supervisor(
         for name, text in code.items()
     }
 
-    def report(name: str, part: PartRecord, _seconds: float) -> None:
+    def report(name: str, part: ComponentState, _seconds: float) -> None:
         seen.append((name, part.status))
 
-    stack = StackRecord(0, 0.0, {}, "", "external")
+    stack = StackState(0, 0.0, {}, "", "external")
     return Supervisor(tmp_path, {}, programs, stack, dict, report)
 
 
@@ -74,7 +74,7 @@ def test_a_program_that_dies_again_and_again_is_shown_as_failing(tmp_path: Path)
         assert child is not None
         child.process.kill()
 
-    def stop_when_failing(name: str, part: PartRecord, _seconds: float) -> None:
+    def stop_when_failing(name: str, part: ComponentState, _seconds: float) -> None:
         seen.append((name, part.status))
         if part.status == "failing":
             assert part.message == "gone"
