@@ -38,6 +38,7 @@ faults: setup ## Run the tests that kill, cut and stop things
 lint: setup ## Check style, types and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/sqlfluff lint --disable-progress-bar core/postil/postgres/sql
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 	$(BIN)/pyright

@@ -78,8 +78,8 @@ def unhashed(folder: Path) -> str:
 def test_the_wheel_has_the_files_that_are_not_python(built: Path) -> None:
     """The wheel has the SQL, the migrations, the Kafka lock and the page, and only the four packages."""
     names = zipfile.ZipFile(one(built, "*.whl")).namelist()
-    assert "postil/postgres/functions/30_annotate.sql" in names
-    assert "postil/postgres/schema/30_event.sql" in names
+    assert "postil/postgres/sql/functions/annotate/store.sql" in names
+    assert "postil/postgres/sql/tables/event.sql" in names
     assert "postil/postgres/migrations/versions/0001_ground_floor.py" in names
     assert "postil_stack/servers/kafka.lock.toml" in names
     assert "postil_consumers/dashboard/static/index.html" in names

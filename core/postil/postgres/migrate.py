@@ -1,13 +1,20 @@
-"""Installs and upgrades schema ``postil``.
+"""Installs and upgrades schema ``postil`` from the files under ``sql/``.
 
-Tables change by Alembic revisions; its version table lives inside our schema, so that it never meets the host's own.
-Functions are one file each and are replaced whole after every upgrade, inside the same transaction.
+Tables and types change by Alembic revisions. Alembic's version table lives inside schema ``postil``,
+so that it never meets the host's own.
+Functions and views are replaced whole after every upgrade, inside the same transaction.
+Functions may be created in any order: ``check_function_bodies`` is off, so PostgreSQL looks up
+what a body uses when the function first runs. No list of files and no number in a name has to be kept up to date.
+The tests compile every body after an installation, which finds what the server would have found.
+Views come after the functions, in the order of their names.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 from alembic import command
 from alembic.config import Config
@@ -23,7 +30,7 @@ from postil.postgres.url import sqlalchemy_url
 
 SCHEMA = "postil"
 MINIMUM_SERVER = 150000
-# Any constant will do, if everybody uses the same one: "postil" in ASCII.
+# Any constant will do if all versions use the same one: "postil" in ASCII.
 MIGRATION_LOCK = 0x706F7374696C
 
 
@@ -122,22 +129,37 @@ def latest_revision() -> str:
 
 
 def install_functions(connection: Connection) -> None:
-    """Replace every function by this version's, and drop those it no longer has.
+    """Replace every function and view by this version's, and drop the functions that it no longer has.
 
-    Dropped first, because ``create or replace`` keeps an old signature beside the new one;
-    but not where something stored depends on it (a default, a trigger, a view, a host's own object).
+    Functions are dropped first, because ``create or replace`` keeps an old signature in addition to the new one.
+    A function stays if something stored depends on it: a default, a trigger, a view, an object of the host.
     """
     connection.exec_driver_sql(_DROP_FUNCTIONS)
-    for file in sorted(files("postil.postgres").joinpath("functions").iterdir(), key=lambda f: f.name):
-        if file.name.endswith(".sql"):
+    connection.exec_driver_sql("set local check_function_bodies = off")
+    for folder in ("functions", "views"):
+        for file in sql_files(folder):
             connection.exec_driver_sql(_as_driver_sql(file.read_text("utf-8")))
+    connection.exec_driver_sql("set local check_function_bodies = on")
 
 
 def install_tables(connection: Connection, *names: str) -> None:
-    """Run the named files of ``schema/``: what a revision's upgrade consists of."""
+    """Run the named files under ``sql/``, as in ``tables/run.sql``: what a revision's upgrade consists of."""
     for name in names:
-        file = files("postil.postgres").joinpath("schema", name)
+        file = files("postil.postgres").joinpath("sql", *name.split("/"))
         connection.exec_driver_sql(_as_driver_sql(file.read_text("utf-8")))
+
+
+def sql_files(folder: str) -> Iterator[Traversable]:
+    """Yield the SQL files of ``sql/<folder>`` and of the folders in it, by name."""
+    yield from _sql_files(files("postil.postgres").joinpath("sql", folder))
+
+
+def _sql_files(folder: Traversable) -> Iterator[Traversable]:
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        if entry.is_dir():
+            yield from _sql_files(entry)
+        elif entry.name.endswith(".sql"):
+            yield entry
 
 
 def _as_driver_sql(sql: str) -> str:

@@ -494,7 +494,7 @@ def item(more: str) -> str:
         ('[{"key": "a|b", "value": 1}]', "PS005", "annotations[0].key"),
         ('[{"key": "a"}]', "PS005", "annotations[0].value"),
         ('[{"key": "a", "value": 1}, {"key": "a", "value": 1, "colour": 1}]', "PS005", "annotations[1].colour"),
-        (item(', "a|b": 1'), "PS005", "annotations[0].a/b"),
+        (item(', "a|b": 1'), "PS005", "annotations[0].a|b"),
         (item(', "actor": 5'), "PS017", "annotations[0].actor"),
         (item(', "actor": {"id": "x"}'), "PS017", "annotations[0].actor.kind"),
         (item(', "actor": {"kind": "user", "id": 5}'), "PS017", "annotations[0].actor.id"),

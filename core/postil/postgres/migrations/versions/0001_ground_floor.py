@@ -1,4 +1,4 @@
-"""The ground floor: runs and what happens in them, annotations, the log, and the relay's cursors."""
+"""The first tables: runs and what happens in them, annotations, the event log, and the relay's cursors."""
 
 from alembic import op
 
@@ -9,14 +9,16 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Create the tables in the order their files are numbered."""
+    """Create the types, and the tables in the order in which they refer to each other."""
     install_tables(
         op.get_bind(),
-        "00_identity.sql",
-        "05_receipt.sql",
-        "10_run.sql",
-        "20_annotation.sql",
-        "30_event.sql",
-        "40_relay.sql",
-        "50_append_only.sql",
+        "types/receipt.sql",
+        "types/fault.sql",
+        "types/new_event.sql",
+        "tables/uuidv7.sql",
+        "tables/run.sql",
+        "tables/annotation.sql",
+        "tables/event.sql",
+        "tables/relay.sql",
+        "tables/append_only.sql",
     )

@@ -1,0 +1,24 @@
+-- PostgreSQL 18 has uuidv7(). Older servers get RFC 9562's method 1: 48 bits of milliseconds, then random
+-- bits.
+do $do$
+begin
+    if current_setting('server_version_num')::int >= 180000 then
+        create function postil.uuidv7() returns uuid
+            language sql volatile parallel safe
+            as 'select pg_catalog.uuidv7()';
+    else
+        create function postil.uuidv7() returns uuid
+            language sql volatile parallel safe
+            as $$
+                select encode(
+                    set_bit(set_bit(
+                        overlay(
+                            uuid_send(gen_random_uuid())
+                            placing substring(
+                                int8send((extract(epoch from clock_timestamp()) * 1000)::bigint) from 3)
+                            from 1 for 6),
+                        52, 1), 53, 1), 'hex')::uuid
+            $$;
+    end if;
+end
+$do$;
