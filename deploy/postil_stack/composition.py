@@ -100,7 +100,7 @@ class _Composition:
         return kind
 
     def download(self, done: int, total: int) -> None:
-        """Report the progress of the download. Raises `EmbeddedError` if the stack was told to stop meanwhile."""
+        """Report the progress of the download. Raises `EmbeddedError` if a stop was requested."""
         if self.stopping.is_set():
             raise EmbeddedError(
                 "The download was interrupted.", advice="Start again: what has arrived is kept."

@@ -26,7 +26,7 @@ STOP_TIMEOUT = 90.0
 
 
 def run(settings: Settings, *, kafka: str, report: Reporter, demo: Path | None = None) -> None:
-    """Start the stack and keep it running until it is told to stop. `kafka` is ``embedded`` or ``memory``.
+    """Start the stack and keep it running until a stop is requested. `kafka` is ``embedded`` or ``memory``.
 
     `demo` is a folder to review when all is ready, so that the page shows a live run.
     A server that the settings name (``POSTIL_DATABASE_URL``, ``POSTIL_KAFKA_BOOTSTRAP_SERVERS``) is used and not started.

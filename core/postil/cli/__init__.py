@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from postil.cli.console import err, escape_what_cannot_be_written, out, show_error
+from postil.cli.console import err, escape_unencodable_output, out, show_error
 from postil.errors import PostilError
 
 app = typer.Typer(
@@ -61,7 +61,7 @@ def complete_app() -> typer.Typer:
 
 def main() -> None:
     """Run the command line; a `PostilError` becomes two lines and its exit code, never a stack trace."""
-    escape_what_cannot_be_written()
+    escape_unencodable_output()
     complete = complete_app()
     try:
         complete()

@@ -1,4 +1,4 @@
-"""What every command prints with: answers to standard output, progress and errors to standard error."""
+"""Output of the commands: results go to standard output, progress and errors to standard error."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def print_json(answer: Any) -> None:
+def print_json(document: Any) -> None:
     """Print one JSON document to standard output, for programs."""
-    sys.stdout.write(json.dumps(answer, indent=2, default=str, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(document, indent=2, default=str, ensure_ascii=False) + "\n")
     sys.stdout.flush()
 
 
-def escape_what_cannot_be_written() -> None:
-    """Show a character that standard output has no bytes for by its number: half of a file's name, say."""
+def escape_unencodable_output() -> None:
+    """Write a character that standard output cannot encode as its number, for example part of a file's name."""
     stream: Any = sys.stdout
     if isinstance(stream, TextIOWrapper):
-        stream.reconfigure(errors="backslashreplace")  # as standard error does from the start
+        stream.reconfigure(errors="backslashreplace")  # the default of standard error
 
 
 def show_error(error: PostilError) -> None:
-    """One line of what, one line of what to do."""
+    """Print an error: one line with what happened, one line with what to do."""
     err.print("error:", style="bold red", end=" ")
     err.print(error.what, markup=False)
     if error.advice:
@@ -38,5 +38,5 @@ def show_error(error: PostilError) -> None:
 
 
 def exit_with(code: int) -> NoReturn:
-    """End the command: 0 fine, 1 the answer is bad, 2 could not tell."""
+    """End the command. Exit code 0: fine, 1: the result is bad, 2: inconclusive."""
     raise typer.Exit(code)

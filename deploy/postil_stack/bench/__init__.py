@@ -1,1 +1,1 @@
-"""Measures this machine: each figure beside its physical limit, in the same run, because machines are noisy."""
+"""Benchmarks of this machine. Each figure is measured in the same run as its physical limit, because machines are noisy."""

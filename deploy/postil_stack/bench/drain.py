@@ -1,7 +1,7 @@
-"""How fast the relay drains a backlog, beside librdkafka producing the same bytes to a topic of the same shape.
+"""Measures how fast the relay drains a backlog. The limit is librdkafka, which produces the same bytes to the same kind of topic.
 
-Both are timed by the broker's own clock: from the first message that arrived to the last.
-They take turns, so that a noisy machine is noisy for both.
+The broker's clock times both: from the arrival of the first message to that of the last.
+They take turns, so that noise of the machine affects both.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from postil.errors import Unavailable
 from postil_relay.kafka_producer import HEADERS, Topic, producer_settings
 from postil_stack.bench.scene import PARTITIONS, Scene
 
-PER_RUN = 20
-PATIENCE = 300.0
+PER_RUN = 20  # events
+TIMEOUT = 300.0  # seconds until all messages must have arrived
 
 _RUNS = """
 insert into postil.run (tenant, id, lane, head, status, name, root_id,
@@ -42,7 +42,7 @@ from (select n, gen_random_uuid() as i from generate_series(1, %(runs)s) n) as a
 
 @dataclass
 class Side:
-    """One of the two, over all rounds."""
+    """The measurements of one side: seconds and CPU-seconds of each round."""
 
     seconds: list[float] = field(default_factory=list[float])
     cpu: list[float] = field(default_factory=list[float])
@@ -50,7 +50,7 @@ class Side:
 
 @dataclass
 class Figures:
-    """Medians over the rounds; CPU in seconds for 100,000 events."""
+    """All measurements. `bytes` and `memory` are in bytes."""
 
     events: int
     bytes: int
@@ -60,23 +60,23 @@ class Figures:
     memory: int = 0
 
     def rate(self, side: Side) -> float:
-        """Events per second."""
+        """Return the median rate in events per second."""
         return self.events / statistics.median(side.seconds)
 
     def cpu(self, seconds: list[float]) -> float:
-        """CPU-seconds for 100,000 events."""
+        """Return the median CPU-seconds per 100,000 events."""
         return statistics.median(seconds) / self.events * 100_000
 
     @property
     def ratio(self) -> float:
-        """The relay's rate in parts of librdkafka's, round by round."""
+        """The relay's rate divided by librdkafka's: the median over the rounds."""
         return statistics.median(
             b / a for a, b in zip(self.relay.seconds, self.librdkafka.seconds, strict=True)
         )
 
 
 def measure(scene: Scene, events: int, rounds: int, progress: Callable[[], None]) -> Figures:
-    """Fill, then drain and produce in turns."""
+    """Write `events` to the event log, then drain and produce them in turns."""
     runs = max(1, events // PER_RUN)
     with psycopg.connect(scene.url, autocommit=True) as connection:
         connection.execute(_RUNS, {"runs": runs, "per_run": PER_RUN})
@@ -101,7 +101,7 @@ def measure(scene: Scene, events: int, rounds: int, progress: Callable[[], None]
 
 
 def _drain(scene: Scene, connection: psycopg.Connection[Any], topic: str, figures: Figures) -> None:
-    # The relay starts as a standby, so that its start is not part of what is measured.
+    # The relay starts as a standby, so that the measurement does not include its start.
     connection.execute(
         """update postil.relay_lane set lo = '3:3:', hi = null, after = null,
                   owner = 'bench', lease_until = now() + interval '1 hour'"""
@@ -140,9 +140,9 @@ def _produce(scene: Scene, topic: str, messages: list[tuple[bytes, bytes]], side
 
 
 def _arrival(scene: Scene, topic: str, events: int) -> float:
-    """Wait until all are there; answer the seconds between the first and the last, by the broker's clock."""
+    """Wait until all messages have arrived. Returns the seconds between the first and the last, by the broker's clock."""
     consumer = scene.consumer(topic)
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     try:
         while True:
             ends = [_end(consumer, topic, number) for number in range(PARTITIONS)]
@@ -170,12 +170,14 @@ def _stamp(consumer: Consumer, topic: str, partition: int, offset: int) -> int:
     consumer.assign([TopicPartition(topic, partition, offset)])
     message = consumer.poll(30)
     if message is None:
-        raise Unavailable("The broker does not hand back what it took.", advice="See the broker's log.")
+        raise Unavailable(
+            "The broker does not return a message that it accepted.", advice="See the broker's log."
+        )
     return int(message.timestamp()[1])
 
 
 def _cpu(pid: int) -> float:
-    """CPU-seconds of a process; 0 where it is none of this machine."""
+    """Return the CPU-seconds of a process, or 0 if it is not on this machine."""
     try:
         times = psutil.Process(pid).cpu_times()
     except psutil.Error:

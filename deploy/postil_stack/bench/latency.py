@@ -1,4 +1,4 @@
-"""How long an event takes from the writer's commit to a consumer, beside what disk and broker take at the least."""
+"""Measures the time from a commit to a consumer. The limits are one fsync, and one message produced directly."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from postil_relay.kafka_producer import Topic, producer_settings
 from postil_stack.bench.scene import PARTITIONS, Scene
 
 WARM_UP = 0.2
-"""The part of the measurements at the beginning that does not count."""
+"""The fraction of the measurements at the beginning that is not counted."""
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Milliseconds."""
+    """Median and 99th percentile in milliseconds, and the number of measurements."""
 
     p50: float
     p99: float
@@ -35,7 +35,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Figures:
-    """Commit to consumer; and the limits: one fsync, one message produced and consumed directly at the same rate."""
+    """The time from commit to consumer at `rate` commits per second, and its limits: a direct message, and one fsync."""
 
     rate: float
     event: Spread
@@ -44,7 +44,7 @@ class Figures:
 
 
 def measure(scene: Scene, rate: float, seconds: float, progress: Callable[[], None]) -> Figures:
-    """Measure the limits and the relay, one after the other."""
+    """Measure the limits and then the relay."""
     fsync = _fsync()
     progress()
     with scene.topic() as topic:
@@ -66,22 +66,22 @@ def _through_the_relay(scene: Scene, topic: str, rate: float, seconds: float) ->
     reader = threading.Thread(target=lambda: output.append(writer.communicate()[0]))
     reader.start()
     received: list[tuple[int, bytes]] = []
-    wanted = int(rate / 4 * seconds) * 4
+    expected = int(rate / 4 * seconds) * 4
     quiet_since = time.monotonic()
-    while len(received) < wanted + 4 and time.monotonic() - quiet_since < 10:
+    while len(received) < expected + 4 and time.monotonic() - quiet_since < 10:
         if _drain(consumer, received):
             quiet_since = time.monotonic()
     consumer.close()
     reader.join()
     committed = {(run, seq): at for run, seq, at in json.loads(output[0])}
-    took: list[float] = []
+    latencies: list[float] = []
     for at, value in received:
         event = parse(value)
         commit = committed.get((event.run_id, event.run_seq))
         if commit is not None:
-            took.append((at - commit) / 1e6)
+            latencies.append((at - commit) / 1e6)
     times = list(committed.values())
-    return (len(times) - 1) / (max(times) - min(times)) * 1e9, _spread(took)
+    return (len(times) - 1) / (max(times) - min(times)) * 1e9, _spread(latencies)
 
 
 def _direct(scene: Scene, topic: str, rate: float, seconds: float) -> Spread:
@@ -111,31 +111,31 @@ def _direct(scene: Scene, topic: str, rate: float, seconds: float) -> Spread:
 
 
 def _drain(consumer: Consumer, received: list[tuple[int, bytes]]) -> bool:
-    """Wait for one message, then take what else is there: consume(n, t) would wait for all of t."""
+    """Wait for one message, then take all that are there. consume(n, t) would always wait for t seconds."""
     message = consumer.poll(0.1)
-    found = message is not None
+    any_message = message is not None
     while message is not None:
         value = message.value()
         if message.error() is None and value is not None:
             received.append((time.time_ns(), value))
         message = consumer.poll(0)
-    return found
+    return any_message
 
 
 def _fsync() -> Spread:
-    took: list[float] = []
+    times: list[float] = []
     with tempfile.TemporaryFile() as file:
         for _ in range(200):
             file.write(bytes(8192))
             file.flush()
             began = time.perf_counter()
             os.fsync(file.fileno())
-            took.append((time.perf_counter() - began) * 1000)
-    return _spread(took)
+            times.append((time.perf_counter() - began) * 1000)
+    return _spread(times)
 
 
-def _spread(took: list[float]) -> Spread:
-    counted = took[int(len(took) * WARM_UP) :]
+def _spread(times: list[float]) -> Spread:
+    counted = times[int(len(times) * WARM_UP) :]
     if len(counted) < 2:
         raise Unavailable("No event arrived.", advice="Run `postil relay` to see why.")
     hundredths = statistics.quantiles(counted, n=100, method="inclusive")

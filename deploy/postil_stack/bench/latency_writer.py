@@ -1,4 +1,4 @@
-"""The writing side of `postil bench latency`, a process of its own: commits at a steady rate and notes when each returned."""
+"""The writer of `postil bench latency`, a separate process. It commits at a steady rate and records when each commit returned."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ CONNECTIONS = 4
 
 
 def main(url: str, rate: float, seconds: float) -> None:
-    """Write annotations; then print ``[[run, run_seq, nanoseconds], …]``."""
-    noted: list[tuple[str, int, int]] = []
+    """Write annotations, then print ``[[run, run_seq, nanoseconds since the epoch], …]``."""
+    commits: list[tuple[str, int, int]] = []
     writers = [
-        threading.Thread(target=_write, args=(url, number, rate / CONNECTIONS, seconds, noted))
+        threading.Thread(target=_write, args=(url, number, rate / CONNECTIONS, seconds, commits))
         for number in range(CONNECTIONS)
     ]
     for writer in writers:
         writer.start()
     for writer in writers:
         writer.join()
-    json.dump(noted, sys.stdout)
+    json.dump(commits, sys.stdout)
 
 
-def _write(url: str, number: int, rate: float, seconds: float, noted: list[tuple[str, int, int]]) -> None:
+def _write(url: str, number: int, rate: float, seconds: float, commits: list[tuple[str, int, int]]) -> None:
     run = f"latency-{number}"
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("select postil.create_run('default', %s)", [run])
@@ -39,7 +39,7 @@ def _write(url: str, number: int, rate: float, seconds: float, noted: list[tuple
                 time.sleep(rest)
             row = connection.execute(statement, [run, annotations], prepare=True).fetchone()
             assert row is not None
-            noted.append((run, row[0], time.time_ns()))
+            commits.append((run, row[0], time.time_ns()))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What both measurements need: a scratch database, a broker, a topic, and the real relay as a process of its own."""
+"""The scene of the benchmarks of the relay: a scratch database, a broker, a topic, and the real relay in a separate process."""
 
 from __future__ import annotations
 
@@ -13,11 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from confluent_kafka import Consumer, TopicPartition
-from confluent_kafka.admin import AdminClient
-from confluent_kafka.cimpl import NewTopic
 
 from postil.errors import ConfigurationError, Unavailable
-from postil.kafka import look_up
+from postil.kafka import Topics, look_up
 from postil.settings import Settings, load_settings
 from postil_stack.bench.scratch import scratch_database
 
@@ -26,39 +24,38 @@ PARTITIONS = 6
 
 @dataclass(frozen=True)
 class Scene:
-    """Settings that point at a scratch database and at a broker."""
+    """Settings with a scratch database and a broker."""
 
     settings: Settings
 
     @property
     def url(self) -> str:
-        """The scratch database."""
+        """The URL of the scratch database."""
         return self.settings.require_database_url()
 
     @contextmanager
     def topic(self) -> Generator[str]:
-        """A topic stamped by the broker on arrival, deleted afterwards."""
+        """Yield a new topic whose messages the broker timestamps on arrival. It is deleted at the end."""
         name = f"postil.bench.{uuid.uuid4().hex[:8]}"
-        admin = AdminClient({**self.settings.kafka_client(), "log_level": 0})
-        stamped = {"message.timestamp.type": "LogAppendTime"}
-        admin.create_topics([NewTopic(name, PARTITIONS, config=stamped)])[name].result(30)  # pyright: ignore[reportUnknownMemberType] -- the driver leaves the future's type open
+        topics = Topics(self.settings.kafka_client(), timeout=30.0)
+        topics.create(name, PARTITIONS, config={"message.timestamp.type": "LogAppendTime"})
         try:
             yield name
         finally:
-            admin.delete_topics([name])[name].result(30)  # pyright: ignore[reportUnknownMemberType] -- likewise
+            topics.delete(name)
 
     @contextmanager
     def relay(self, topic: str) -> Generator[subprocess.Popen[str]]:
-        """The real relay, ready: it publishes, or stands by if the lanes are taken."""
-        given = {
+        """Yield the running relay. It publishes, or stands by if another relay owns the lanes."""
+        settings = {
             **self.settings.model_dump(exclude_none=True),
             "kafka_topic": topic,
             "kafka_partitions": PARTITIONS,
         }
-        others = {name: value for name, value in os.environ.items() if not name.startswith("POSTIL_")}
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("POSTIL_")}
         process = subprocess.Popen(
             [sys.executable, "-m", "postil", "relay"],
-            env=others | {f"POSTIL_{name.upper()}": str(value) for name, value in given.items()},
+            env=environment | {f"POSTIL_{name.upper()}": str(value) for name, value in settings.items()},
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
@@ -73,7 +70,7 @@ class Scene:
             process.communicate()
 
     def consumer(self, topic: str) -> Consumer:
-        """A consumer of the whole topic from its beginning, in no group."""
+        """Return a consumer of the whole topic from its beginning, without a group."""
         consumer = Consumer({
             **self.settings.kafka_client(), "group.id": "postil-bench", "enable.auto.commit": False,
             "auto.offset.reset": "earliest", "fetch.min.bytes": 1,
@@ -84,19 +81,19 @@ class Scene:
 
 @contextmanager
 def scene(settings: Settings) -> Generator[Scene]:
-    """Use the servers at hand, or throw-away ones. Raises `Unavailable` where one of them does not answer."""
+    """Yield a scene on the configured servers, or on temporary ones. Raises `Unavailable` if a server cannot be reached."""
     if settings.kafka_bootstrap_servers is not None:
         look_up(settings.kafka_client(), settings.kafka_topic)
     with ExitStack() as stack:
         url = stack.enter_context(scratch_database(settings))
         changes: dict[str, object] = {"database_url": url}
         if settings.kafka_bootstrap_servers is None:
-            changes |= stack.enter_context(_throw_away_kafka())
+            changes |= stack.enter_context(_temporary_kafka())
         yield Scene(load_settings(**{**settings.model_dump(exclude_none=True), **changes}))
 
 
 @contextmanager
-def _throw_away_kafka() -> Generator[dict[str, str]]:
+def _temporary_kafka() -> Generator[dict[str, str]]:
     try:
         from postil_stack.servers.kafka import EmbeddedKafka  # noqa: PLC0415 (needs the extra)
     except ModuleNotFoundError as missing:

@@ -1,4 +1,4 @@
-"""A database to measure in: a scratch one on the server at hand, or a throw-away server where there is none."""
+"""A scratch database for benchmarks, on the configured server or on a temporary one."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from postil.settings import Settings
 
 @contextmanager
 def scratch_database(settings: Settings) -> Generator[str]:
-    """Give the URL of a migrated database that is dropped afterwards.
+    """Yield the URL of a migrated database. It is dropped at the end.
 
-    Raises `Unavailable` where the server cannot be reached, `ConfigurationError` where there is none and none can be started.
+    Raises `Unavailable` if the server cannot be reached, and `ConfigurationError` if none is configured or can be started.
     """
     with ExitStack() as stack:
         url = (
             settings.require_database_url()
             if settings.database_url
-            else stack.enter_context(_throw_away_server())
+            else stack.enter_context(_temporary_server())
         )
         name = f"postil_bench_{uuid.uuid4().hex[:8]}"
         try:
@@ -39,20 +39,20 @@ def scratch_database(settings: Settings) -> Generator[str]:
                 advice="Check the URL, and that its user may create databases.",
             ) from error
         try:
-            inside = _in_database(url, name)
-            migrate(inside)
-            yield inside
+            scratch_url = _in_database(url, name)
+            migrate(scratch_url)
+            yield scratch_url
         finally:
             admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 
 def _in_database(url: str, name: str) -> str:
-    there = sqlalchemy_url(url).set(drivername="postgresql", database=name)
-    return there.render_as_string(hide_password=False)
+    changed = sqlalchemy_url(url).set(drivername="postgresql", database=name)
+    return changed.render_as_string(hide_password=False)
 
 
 @contextmanager
-def _throw_away_server() -> Generator[str]:
+def _temporary_server() -> Generator[str]:
     try:
         from postil_stack.servers.postgres import EmbeddedPostgres  # noqa: PLC0415 (needs the extra)
     except ModuleNotFoundError as missing:

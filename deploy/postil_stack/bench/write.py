@@ -1,8 +1,8 @@
-"""How fast one writer records annotations, beside the same rows written by hand.
+"""Measures how fast one writer records annotations. The limit is the same rows written by hand.
 
-The limit is what a careful user would do without Postil: the same three rows in one transaction,
+By hand means what a careful user would do without Postil: the same rows in one transaction,
 sent as one pipelined batch, from Python (psycopg) and from C (pgbench).
-All variants take turns in short rounds, so that a noisy machine is noisy for each of them.
+All variants take turns in short rounds, so that noise of the machine affects each of them.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ _CALL = {
     "actor": json.dumps(ACTOR.as_json()),
 }
 
-# The same rows, one by one, as a careful user writes them: each statement finds the number drawn before by primary key.
-# (The event repeats the annotation's values; reading them back from its row would only make this side slower.)
+# The same rows, one by one, as a careful user writes them. Each statement finds the number of the first one by primary key.
+# (The event repeats the annotation's values. Reading them from its row would make this side slower.)
 _BY_HAND = (
     "update postil.run set head = head + 1 where tenant = %(tenant)s and id = %(run)s",
     """
@@ -92,7 +92,7 @@ class Variant:
 
 @dataclass
 class WriteFigures:
-    """The figures of one run; ratios are medians of round-by-round ratios, since both sides of a round share its noise."""
+    """All variants. A ratio is the median of the rounds' ratios, because both sides of a round have the same noise."""
 
     function: Variant
     pipelined: Variant
@@ -103,7 +103,7 @@ class WriteFigures:
 
     @property
     def variants(self) -> tuple[Variant, ...]:
-        """All of them, in the order they take turns."""
+        """All variants, in the order of their turns."""
         return (
             self.function,
             self.pipelined,
@@ -115,12 +115,12 @@ class WriteFigures:
 
     @property
     def ratio(self) -> float:
-        """The function beside three pipelined statements, both through psycopg."""
+        """The function divided by three pipelined statements, both through psycopg."""
         return _ratio(self.function, self.pipelined)
 
     @property
     def ratio_in_c(self) -> float:
-        """The function beside three pipelined statements, both through pgbench."""
+        """The function divided by three pipelined statements, both through pgbench."""
         return _ratio(self.pgbench_function, self.pgbench_by_hand)
 
 
@@ -129,7 +129,7 @@ def _ratio(one: Variant, other: Variant) -> float:
 
 
 def measure(url: str, *, rounds: int, seconds: float, progress: Callable[[], None]) -> WriteFigures:
-    """Let each variant write for `seconds` in each of `rounds`; `progress` is called after each turn."""
+    """Let each variant write for `seconds` in each of `rounds`. `progress` is called after each turn."""
     Postil(url).create_run(RUN)
     figures = WriteFigures(
         Variant("function", "postil.annotate(…), psycopg, one round trip"),
@@ -153,9 +153,11 @@ def measure(url: str, *, rounds: int, seconds: float, progress: Callable[[], Non
             values = _VALUES | {"id": uuid4()}
             with connection.pipeline():
                 connection.execute("begin", prepare=True)
-                _, noted, _ = [connection.execute(statement, values, prepare=True) for statement in _BY_HAND]
+                _, inserted, _ = [
+                    connection.execute(statement, values, prepare=True) for statement in _BY_HAND
+                ]
                 connection.execute("commit", prepare=True)
-                noted.fetchall()
+                inserted.fetchall()
 
         def through_sqlalchemy() -> None:
             with engine.begin() as transaction:
@@ -174,7 +176,7 @@ def measure(url: str, *, rounds: int, seconds: float, progress: Callable[[], Non
             lambda: _pgbench(url, scripts / "by_hand.sql", seconds),
             lambda: 100 * _timed(batch, seconds),
         ]
-        for turn in turns:  # one short turn each to warm caches and plans, not counted
+        for turn in turns:  # one turn each, not counted, to warm caches and plans
             turn()
             progress()
         for _ in range(rounds):
@@ -185,11 +187,11 @@ def measure(url: str, *, rounds: int, seconds: float, progress: Callable[[], Non
 
 
 def _timed(work: Callable[[], None], seconds: float) -> float:
-    done, started = 0, time.perf_counter()
+    calls, started = 0, time.perf_counter()
     while (now := time.perf_counter()) < started + seconds:
         work()
-        done += 1
-    return done / (now - started)
+        calls += 1
+    return calls / (now - started)
 
 
 @contextmanager
@@ -205,7 +207,7 @@ def _scripts() -> Generator[Path]:
 
 def _script(statement: str, values: Mapping[str, object]) -> str:
     literals = {name: str(value) if name == "id" else f"'{value}'" for name, value in values.items()}
-    # pgbench takes `:created` for a variable of its own.
+    # pgbench would replace `:created`, which looks like one of its variables.
     return (
         " ".join((statement % literals).split()).replace("n:created'", "n' || chr(58) || 'created'") + ";\n"
     )
@@ -214,10 +216,10 @@ def _script(statement: str, values: Mapping[str, object]) -> str:
 def _pgbench(url: str, script: Path, seconds: float) -> float:
     options = ["-n", "-M", "prepared", "-c", "1", "-T", str(max(1, round(seconds))), "-f", str(script)]
     command = [str(program("pgbench")), *options, url]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (our own command, no shell)
-    found = re.search(r"tps = ([0-9.]+) \(without", done.stdout)
-    if done.returncode or not found:
+    result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (our own command, no shell)
+    rate = re.search(r"tps = ([0-9.]+) \(without", result.stdout)
+    if result.returncode or not rate:
         raise Unavailable(
-            f"pgbench failed: {done.stderr.strip()[-300:]}", advice="Run it by hand to see why."
+            f"pgbench failed: {result.stderr.strip()[-300:]}", advice="Run it by hand to see why."
         )
-    return float(found[1])
+    return float(rate[1])

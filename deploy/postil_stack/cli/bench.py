@@ -9,7 +9,7 @@ import typer
 from postil.cli.console import err, out, print_json
 
 bench_app = typer.Typer(
-    help="Measure this machine, each figure beside its physical limit.", no_args_is_help=True
+    help="Measure this machine: each figure with its physical limit.", no_args_is_help=True
 )
 
 
@@ -26,9 +26,9 @@ def write(
         int, typer.Option(min=1, max=1000, help="Rounds in which all variants take turns.")
     ] = 5,
     seconds: Annotated[float, typer.Option(min=0.1, max=3600, help="Length of one turn, in seconds.")] = 1.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Measure annotations per second of one writer, beside the same rows written by hand."""
+    """Measure annotations per second of one writer. The limit is the same rows written by hand."""
     from rich.progress import Progress
     from rich.table import Table
 
@@ -69,9 +69,9 @@ def relay(
         int, typer.Option(min=1000, max=10_000_000, help="Events to drain in each round.")
     ] = 300_000,
     rounds: Annotated[int, typer.Option(min=1, max=1000, help="Rounds in which both sides take turns.")] = 3,
-    as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Measure how fast a backlog reaches Kafka, beside librdkafka with the same bytes."""
+    """Measure how fast a backlog reaches Kafka. The limit is librdkafka with the same bytes."""
     from rich.progress import Progress
 
     from postil.cli.console import err, out, print_json
@@ -79,44 +79,44 @@ def relay(
     from postil_stack.bench.drain import measure
     from postil_stack.bench.scene import scene
 
-    with scene(load_settings()) as at, Progress(console=err, transient=True) as bar:
+    with scene(load_settings()) as benchmark, Progress(console=err, transient=True) as bar:
         task = bar.add_task("filling and draining", total=1 + 2 * rounds)
-        found = measure(at, events, rounds, lambda: bar.advance(task))
-    answer = {
-        "events": found.events,
-        "bytes_per_event": round(found.bytes / found.events),
-        "relay_events_per_second": round(found.rate(found.relay)),
-        "librdkafka_events_per_second": round(found.rate(found.librdkafka)),
-        "ratio": round(found.ratio, 2),
-        "relay_cpu_seconds_per_100k": round(found.cpu(found.relay.cpu), 2),
-        "librdkafka_cpu_seconds_per_100k": round(found.cpu(found.librdkafka.cpu), 2),
-        "postgres_cpu_seconds_per_100k": round(found.cpu(found.backend_cpu), 2),
-        "relay_memory_bytes": found.memory,
+        figures = measure(benchmark, events, rounds, lambda: bar.advance(task))
+    document = {
+        "events": figures.events,
+        "bytes_per_event": round(figures.bytes / figures.events),
+        "relay_events_per_second": round(figures.rate(figures.relay)),
+        "librdkafka_events_per_second": round(figures.rate(figures.librdkafka)),
+        "ratio": round(figures.ratio, 2),
+        "relay_cpu_seconds_per_100k": round(figures.cpu(figures.relay.cpu), 2),
+        "librdkafka_cpu_seconds_per_100k": round(figures.cpu(figures.librdkafka.cpu), 2),
+        "postgres_cpu_seconds_per_100k": round(figures.cpu(figures.backend_cpu), 2),
+        "relay_memory_bytes": figures.memory,
     }
     if as_json:
-        print_json(answer)
+        print_json(document)
         return
-    out.print(f"{found.events:,} events of {answer['bytes_per_event']} bytes, median of {rounds} rounds")
+    out.print(f"{figures.events:,} events of {document['bytes_per_event']} bytes, median of {rounds} rounds")
     for name, side, note in (
         (
             "relay",
-            found.relay,
-            f"aim 1.00 or less; Postgres {found.cpu(found.backend_cpu):.2f}; {found.memory >> 20} MiB",
+            figures.relay,
+            f"aim 1.00 or less; Postgres {figures.cpu(figures.backend_cpu):.2f}; {figures.memory >> 20} MiB",
         ),
-        ("librdkafka", found.librdkafka, "produce with callbacks, the same bytes"),
+        ("librdkafka", figures.librdkafka, "produce with callbacks, the same bytes"),
     ):
         out.print(
-            f"{name:<12}{found.rate(side):>10,.0f} events/s   {found.cpu(side.cpu):.2f} CPU-s per 100,000   ({note})"
+            f"{name:<12}{figures.rate(side):>10,.0f} events/s   {figures.cpu(side.cpu):.2f} CPU-s per 100,000   ({note})"
         )
-    out.print(f"ratio        {found.ratio:>9.2f}   (aim 0.60 or more)")
+    out.print(f"ratio        {figures.ratio:>9.2f}   (aim 0.60 or more)")
 
 
 def latency(
     rate: Annotated[float, typer.Option(min=1, max=1_000_000, help="Commits per second.")] = 2000,
     seconds: Annotated[float, typer.Option(min=1, max=3600, help="How long to write.")] = 10,
-    as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Measure the time from a commit to a consumer, beside one fsync and one direct message."""
+    """Measure the time from a commit to a consumer. The limits are one fsync and one direct message."""
     from dataclasses import asdict
 
     from rich.progress import Progress
@@ -126,16 +126,16 @@ def latency(
     from postil_stack.bench.latency import measure
     from postil_stack.bench.scene import scene
 
-    with scene(load_settings()) as at, Progress(console=err, transient=True) as bar:
+    with scene(load_settings()) as benchmark, Progress(console=err, transient=True) as bar:
         task = bar.add_task("measuring", total=3)
-        found = measure(at, rate, seconds, lambda: bar.advance(task))
+        figures = measure(benchmark, rate, seconds, lambda: bar.advance(task))
     if as_json:
-        print_json(asdict(found))
+        print_json(asdict(figures))
         return
-    out.print(f"at {found.rate:,.0f} commits/s, in milliseconds      p50     p99")
+    out.print(f"at {figures.rate:,.0f} commits/s, in milliseconds      p50     p99")
     for what, spread in (
-        ("commit → consumer (aim 3.0)", found.event),
-        ("limit: produce → consumer", found.direct),
-        ("limit: one fsync", found.fsync),
+        ("commit → consumer (aim 3.0)", figures.event),
+        ("limit: produce → consumer", figures.direct),
+        ("limit: one fsync", figures.fsync),
     ):
         out.print(f"{what:<36} {spread.p50:>7.2f} {spread.p99:>7.2f}")

@@ -1,4 +1,4 @@
-"""`postil demo` and `postil answer`: a workflow that truly runs over a folder, and the answer it waits for."""
+"""`postil demo` runs a real workflow over a folder. `postil answer` sends the answer to its question."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def demo(
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Files to read at most.")] = 200,
     wait: Annotated[
         float | None,
-        typer.Option(min=0, max=31_536_000, help="Seconds to wait for the answer (default: for ever)."),
+        typer.Option(min=0, max=31_536_000, help="Seconds to wait for the answer (default: no limit)."),
     ] = None,
     tenant: Annotated[str | None, typer.Option(help="Tenant to write to (default: POSTIL_TENANT).")] = None,
     database_url: Annotated[
         str | None, typer.Option(help="Database to write to (default: POSTIL_DATABASE_URL).")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Review a folder, recorded as it happens: read and hash its files, decide, ask for approval, write a report.
 
@@ -65,17 +65,19 @@ def demo(
             limit=limit,
             wait=wait,
             on_run=lambda run_id: err.print(f"run {run_id}: reading {folder.resolve()}", markup=False),
-            on_question=lambda run_id, prompt: _say_question(settings, run_id, prompt),
+            on_question=lambda run_id, prompt: _show_question(settings, run_id, prompt),
         )
     except KeyboardInterrupt:
         err.print("Interrupted: the run was cancelled.")
         exit_with(2)
     except TimeoutError as error:
         raise PostilError(
-            str(error), advice="Run it again and answer in time; the run is recorded as failed."
+            str(error), advice="Run it again and answer in time. The run is recorded as failed."
         ) from None
     except RunCancelled as error:
-        raise PostilError(error.what, advice="Somebody cancelled it; nothing was written.") from None
+        raise PostilError(
+            error.what, advice="Another user or process cancelled the run. No report was written."
+        ) from None
     finally:
         postil.close()
     if as_json:
@@ -89,59 +91,66 @@ def demo(
         )
     else:
         out.print(
-            f"{outcome.files:,} files, {outcome.flagged:,} flagged; declined, so nothing was written",
+            f"{outcome.files:,} files, {outcome.flagged:,} flagged; declined, so no report was written",
             markup=False,
         )
 
 
 def answer(
-    run_id: Annotated[str, typer.Argument(metavar="RUN", help="The run that waits.")],
-    interaction_id: Annotated[str, typer.Argument(metavar="INTERACTION", help="Its question.")],
-    given: Annotated[
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="The waiting run.")],
+    interaction_id: Annotated[str, typer.Argument(metavar="INTERACTION", help="The id of its question.")],
+    text: Annotated[
         str,
         typer.Argument(
-            metavar="accept|decline", help="The answer; any JSON or text, for a question that is no approval."
+            metavar="accept|decline", help="The answer. Any JSON or text if the question is not an approval."
         ),
     ],
-    who: Annotated[str | None, typer.Option("--as", help="Who answers (default: your user name).")] = None,
-    note: Annotated[str | None, typer.Option(help="A word on why.")] = None,
+    who: Annotated[
+        str | None, typer.Option("--as", help="The user who gives the answer (default: your user name).")
+    ] = None,
+    note: Annotated[str | None, typer.Option(help="The reason.")] = None,
     tenant: Annotated[str | None, typer.Option(help="Tenant of the run (default: POSTIL_TENANT).")] = None,
     database_url: Annotated[str | None, typer.Option(help="Database (default: POSTIL_DATABASE_URL).")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Answer a question a run waits on. The first answer stands."""
+    """Answer a question that a run waits for. Only the first answer counts."""
     from postil import Postil, user
     from postil.settings import load_settings
 
     settings = load_settings(database_url=database_url, tenant=tenant)
     postil = Postil(settings.require_database_url(), tenant=settings.tenant)
     try:
-        done = postil.resolve_interaction(
-            run_id, interaction_id, _value(given, note), actor=user(_user_name() if who is None else who)
+        receipt = postil.resolve_interaction(
+            run_id, interaction_id, _value(text, note), actor=user(_user_name() if who is None else who)
         )
     finally:
         postil.close()
     if as_json:
         print_json(
-            {"run_id": run_id, "interaction_id": done.id, "run_seq": done.run_seq, "created": done.created}
+            {
+                "run_id": run_id,
+                "interaction_id": receipt.id,
+                "run_seq": receipt.run_seq,
+                "created": receipt.created,
+            }
         )
     else:
-        said = "recorded" if done.created else "was recorded before"
-        out.print(f"{run_id}: answer {said} as event {done.run_seq}", markup=False)
+        state = "recorded" if receipt.created else "was recorded before"
+        out.print(f"{run_id}: answer {state} as event {receipt.run_seq}", markup=False)
 
 
-def _value(given: str, note: str | None) -> Json:
+def _value(text: str, note: str | None) -> Json:
     import json
 
     from postil.errors import InvalidInput
     from postil.model.json_text import MAX_DEPTH
 
-    if given in {"accept", "decline"}:
-        return {"outcome": given, "note": note} if note is not None else {"outcome": given}
+    if text in {"accept", "decline"}:
+        return {"outcome": text, "note": note} if note is not None else {"outcome": text}
     try:
-        value: Json = json.loads(given)
+        value: Json = json.loads(text)
     except ValueError:
-        value = given
+        value = text
     except RecursionError:
         raise InvalidInput(f"answer is nested deeper than {MAX_DEPTH} levels.", field="answer") from None
     return value if note is None else {"value": value, "note": note}
@@ -156,7 +165,7 @@ def _user_name() -> str:
         return "unknown"
 
 
-def _say_question(settings: Settings, run_id: str, prompt: str) -> None:
+def _show_question(settings: Settings, run_id: str, prompt: str) -> None:
     from postil_stack.demo.workflow import QUESTION
 
     page = f"http://{settings.http_host}:{settings.http_port}"

@@ -31,7 +31,7 @@ DataDir = Annotated[
         "--data", metavar="DIR", parser=_directory, help="Directory of the data (default: .postil)."
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def register(app: typer.Typer) -> None:

@@ -1,4 +1,4 @@
-"""A workflow to see Postil at work: it reads a folder, decides about each file, asks, and reports; every step is real."""
+"""The demonstration: a real workflow that reads a folder, decides about each file, asks for approval, and writes a report."""
 
 from postil_stack.demo.workflow import FolderError, Outcome, review
 

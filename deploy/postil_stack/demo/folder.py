@@ -1,4 +1,4 @@
-"""Looks at a folder without changing anything: which files there are, and what can be said about one by reading it."""
+"""Reads a folder without changing it: lists its files, and describes each by its content."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ SKIPPED = frozenset({
     ".git", ".hg", ".svn", ".venv", "venv", "node_modules", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache",
     ".postil", ".tox", ".cache",
 })  # fmt: skip
-"""Folders that other programs keep their own things in."""
+"""Folders that belong to other programs."""
 SCANNED = 1024 * 1024
-"""Bytes of a file's beginning that are searched for secrets."""
+"""How many bytes at the start of a file are searched for secrets."""
 HASHED = 256 * 1024 * 1024
-"""Bytes up to which a file is read and hashed; a larger one is judged by its size."""
+"""The largest file that is read and hashed, in bytes. A larger one is judged by its size."""
 
-# What secrets look like. Only the kind and the line are ever recorded, never the text.
+# Patterns of secrets. Only the kind and the line are recorded, never the text.
 _SECRETS = {
     "a private key": re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
     "an AWS access key id": re.compile(rb"\bAKIA[0-9A-Z]{16}\b"),
@@ -31,14 +31,14 @@ _SECRETS = {
 
 
 class Suspicion(TypedDict):
-    """Something that looks like a secret: what, and in which line."""
+    """Something that looks like a secret: its kind, and its line."""
 
     kind: str
     line: int
 
 
-class Seen(TypedDict):
-    """What reading one file showed. `sha256` is missing where it is too large, `unreadable` says why it could not be read."""
+class FileDescription(TypedDict):
+    """What is known about one file. `sha256` is missing if the file is too large; `unreadable` is why it could not be read."""
 
     path: str
     bytes: int
@@ -49,7 +49,7 @@ class Seen(TypedDict):
 
 @dataclass(frozen=True)
 class Listing:
-    """The files of a folder in a stable order, and what was left out of the list, with the reason."""
+    """The files of a folder in a stable order, and what was left out, with the reason."""
 
     files: list[Path]
     skipped: list[str] = field(default_factory=list[str])
@@ -57,26 +57,28 @@ class Listing:
 
 
 def listing(root: Path, *, limit: int, leave_out: frozenset[Path] = frozenset()) -> Listing:
-    """List the regular files under `root`, at most `limit` of them; links are not followed.
+    """List the regular files under `root`, at most `limit` of them. Links are not followed.
 
-    Folders named in `SKIPPED`, or given in `leave_out`, are not entered. Counting ends at a hundred times the limit.
+    Folders in `SKIPPED` and in `leave_out` are not entered. Counting ends at a hundred times the limit.
     """
     files: list[Path] = []
     skipped: list[str] = []
     beyond = 0
 
-    def note(error: OSError) -> None:
+    def on_error(error: OSError) -> None:
         skipped.append(f"{printable(Path(error.filename or '?'))}: {error.strerror}")
 
-    for at, folders, names in os.walk(root, onerror=note):
+    for at, folders, names in os.walk(root, onerror=on_error):
         here = Path(at)
-        left = [name for name in sorted(folders) if name in SKIPPED or (here / name).resolve() in leave_out]
-        skipped += [printable((here / name).relative_to(root)) for name in left]
-        folders[:] = sorted(set(folders).difference(left))
+        excluded = [
+            name for name in sorted(folders) if name in SKIPPED or (here / name).resolve() in leave_out
+        ]
+        skipped += [printable((here / name).relative_to(root)) for name in excluded]
+        folders[:] = sorted(set(folders).difference(excluded))
         for name in sorted(names):
             path = here / name
             if path.is_symlink() or not path.is_file():
-                skipped.append(f"{printable(path.relative_to(root))}: no regular file")
+                skipped.append(f"{printable(path.relative_to(root))}: not a regular file")
             elif len(files) < limit:
                 files.append(path)
             else:
@@ -86,8 +88,8 @@ def listing(root: Path, *, limit: int, leave_out: frozenset[Path] = frozenset())
     return Listing(files, skipped[:100], beyond)
 
 
-def look_at(path: Path, name: str) -> Seen:
-    """Read a file and tell what it is; a file that cannot be read is told as such, not raised."""
+def describe(path: Path, name: str) -> FileDescription:
+    """Read a file and describe it. A file that cannot be read is described as unreadable; no error is raised."""
     try:
         size = path.stat().st_size
         if size > HASHED:
@@ -100,14 +102,14 @@ def look_at(path: Path, name: str) -> Seen:
                 digest.update(chunk)
     except OSError as error:
         return {"path": name, "bytes": 0, "unreadable": error.strerror or type(error).__name__}
-    seen: Seen = {"path": name, "bytes": size, "sha256": digest.hexdigest()}
+    description: FileDescription = {"path": name, "bytes": size, "sha256": digest.hexdigest()}
     if suspicions := _suspicions(beginning):
-        seen["suspicions"] = suspicions
-    return seen
+        description["suspicions"] = suspicions
+    return description
 
 
 def _suspicions(text: bytes) -> list[Suspicion]:
-    if b"\0" in text:  # not text: patterns would match by chance
+    if b"\0" in text:  # not text: patterns could match by chance
         return []
     return [
         {"kind": kind, "line": text.count(b"\n", 0, match.start()) + 1}
@@ -117,5 +119,5 @@ def _suspicions(text: bytes) -> list[Suspicion]:
 
 
 def printable(path: Path) -> str:
-    """A path as text that can be stored and shown, whatever bytes it is made of."""
+    """Return a path as text that can be stored and shown. Bytes that are not UTF-8 are escaped."""
     return str(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

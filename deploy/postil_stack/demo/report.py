@@ -1,4 +1,4 @@
-"""The report a review ends with, as Markdown."""
+"""The report of a review, as Markdown."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from postil_stack.demo.judgement import Verdict
 
 
 def render(folder: str, run_id: str, listing: Listing, verdicts: Sequence[Verdict]) -> str:
-    """Write the report; what was not looked at is said too."""
+    """Return the report. It also lists what was not read."""
     flagged = [verdict for verdict in verdicts if verdict.outcome == "flag"]
     counts = Counter(verdict.rule for verdict in flagged)
     lines = [
@@ -18,7 +18,7 @@ def render(folder: str, run_id: str, listing: Listing, verdicts: Sequence[Verdic
         "",
         f"Run `{run_id}`; who approved this is in its annotations (`approval.*`). No file was changed.",
         "",
-        f"* {len(verdicts):,} files read, {sum(verdict.seen['bytes'] for verdict in verdicts):,} bytes",
+        f"* {len(verdicts):,} files read, {sum(verdict.file['bytes'] for verdict in verdicts):,} bytes",
         *(f"* {count:,} {rule}" for rule, count in counts.most_common()),
         *(
             [f"* {listing.beyond_limit:,} files or more were not read: beyond the limit"]
@@ -33,12 +33,12 @@ def render(folder: str, run_id: str, listing: Listing, verdicts: Sequence[Verdic
         "",
     ]
     for verdict in flagged:
-        lines += [f"## {_code(verdict.seen['path'])}", "", f"{verdict.rule}: {verdict.rationale}", ""]
+        lines += [f"## {_code(verdict.file['path'])}", "", f"{verdict.rule}: {verdict.rationale}", ""]
     if not flagged:
         lines += ["Nothing was flagged.", ""]
     return "\n".join(lines)
 
 
 def _code(name: str) -> str:
-    """A file's name as inert Markdown."""
+    """Return a file's name as Markdown code without any markup."""
     return f"`{name.replace('`', chr(0x2019)).replace(chr(10), ' ')}`"

@@ -1,4 +1,4 @@
-"""The review of a folder as a hosted run: look, read, decide, ask, report."""
+"""The review of a folder as a hosted run: list, read, decide, ask, report."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from tenacity import Retrying, retry_if_exception_type, wait_fixed
 
 from postil import Decision, HostedRun, Json, Postil, Trigger, agent, tool
 from postil.errors import PostilError, Unavailable
-from postil_stack.demo.folder import Listing, Seen, listing, look_at, printable
+from postil_stack.demo.folder import FileDescription, Listing, describe, listing, printable
 from postil_stack.demo.judgement import Verdict, judge
 from postil_stack.demo.report import render
 
 DECISIONS = 100
-"""At most so many flagged files are decided one by one in the record; the report has all of them."""
+"""How many flagged files get a separate decision in the record. The report has all of them."""
 
 QUESTION = "report"
-"""The id of the question a review asks."""
-PATIENCE = 600.0
-"""Seconds a review that waits for its answer outlives an absent database."""
+"""The id of the question that a review asks."""
+DATABASE_TIMEOUT = 600.0
+"""How long a review that waits for its answer tolerates an unavailable database, in seconds."""
 
 
 class FolderError(PostilError):
-    """The folder cannot be reviewed, or the report not be written."""
+    """The folder cannot be reviewed, or the report cannot be written."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a review ended: `report` is the file it wrote, None where that was declined."""
+    """The result of a review. `report` is the file that it wrote, or None if the report was declined."""
 
     run_id: str
     files: int
@@ -51,34 +51,37 @@ def review(
     on_run: Callable[[str], None] = lambda _: None,
     on_question: Callable[[str, str], None] = lambda _run, _prompt: None,
 ) -> Outcome:
-    """Review `folder`: read up to `limit` of its files, decide about each, and, if somebody approves, write a report.
+    """Review `folder`: read up to `limit` of its files, decide about each, and write a report if a person approves it.
 
-    The report goes under `reports`; the folder is only read. `on_run` is told the run's id,
-    `on_question` the run's id and the question when it waits for the answer, at most `wait` seconds (None: for ever).
-    Raises `FolderError` for what is no readable folder, `RunCancelled` when the run is cancelled meanwhile,
-    TimeoutError when nobody answers in time.
+    The report is written to `reports`; the folder is only read. `on_run` is called with the run's id,
+    and `on_question` with the run's id and the question. `wait` is the longest wait for the answer in seconds.
+    Defaults to None: no limit. Raises `FolderError` if the folder cannot be read, `RunCancelled` if the run is cancelled,
+    and TimeoutError if there is no answer in time.
     """
     try:
         root = folder.expanduser().resolve()
         is_folder = root.is_dir()
-    except (OSError, RuntimeError) as error:  # too long a name; links in a circle, or a home that nobody has
+    except (
+        OSError,
+        RuntimeError,
+    ) as error:  # the name is too long, links form a circle, or a user has no home
         raise FolderError(
-            f"{printable(folder)} cannot be looked at: {getattr(error, 'strerror', None) or error}.",
+            f"{printable(folder)} cannot be read: {getattr(error, 'strerror', None) or error}.",
             advice="Name a folder: postil demo DIR.",
         ) from error
     if not is_folder:
-        raise FolderError(f"{printable(folder)} is no folder.", advice="Name a folder: postil demo DIR.")
-    opened = postil.run(
+        raise FolderError(f"{printable(folder)} is not a folder.", advice="Name a folder: postil demo DIR.")
+    hosted = postil.run(
         "folder-review",
         trigger=Trigger(source="cli"),
         input={"folder": printable(root), "limit": limit},
         actor=agent("folder-review", version=version("postil")),
     )
     try:
-        with opened as run:
+        with hosted as run:
             on_run(run.id)
             return _Review(run, root, reports, limit).carry_out(wait, on_question)
-    except TimeoutError:  # an OSError too, but nobody's file
+    except TimeoutError:  # also an OSError, but without a file
         raise
     except OSError as error:
         raise FolderError(
@@ -95,8 +98,8 @@ class _Review:
         self._limit = limit
 
     def carry_out(self, wait: float | None, on_question: Callable[[str, str], None]) -> Outcome:
-        found = self._look_around()
-        verdicts = self._decide(self._read(found.files))
+        files = self._look_around()
+        verdicts = self._decide(self._read(files.files))
         flagged = [verdict for verdict in verdicts if verdict.outcome == "flag"]
         prompt = (
             f"{len(verdicts):,} files of {printable(self._root)} were read, {len(flagged):,} flagged"
@@ -105,7 +108,7 @@ class _Review:
         on_question(self._run.id, prompt)
         answer = self._ask(prompt, wait)
         accepted = answer.get("outcome") == "accept"
-        report = self._write(found, verdicts) if accepted else None
+        report = self._write(files, verdicts) if accepted else None
         if not accepted:
             self._stand_down(answer)
         self._run.complete(
@@ -114,14 +117,14 @@ class _Review:
         return Outcome(self._run.id, len(verdicts), len(flagged), report)
 
     def _ask(self, prompt: str, wait: float | None) -> dict[str, Json]:
-        # Nobody knows how long the answer takes, and Postgres may be restarted meanwhile:
-        # asking again under the same id is to go on waiting.
+        # The answer may take long, and PostgreSQL may be restarted in the meantime.
+        # Asking again under the same id continues the wait.
         patient = Retrying(
             retry=retry_if_exception_type(Unavailable),
             wait=wait_fixed(1),
             stop=lambda state: (
-                state.idle_for > PATIENCE
-            ),  # time without a database, not time without an answer
+                state.idle_for > DATABASE_TIMEOUT
+            ),  # the time without a database, not the time without an answer
             reraise=True,
         )
         for attempt in patient:
@@ -135,62 +138,67 @@ class _Review:
 
     def _look_around(self) -> Listing:
         with self._run.stage("Look around") as stage:
-            found = self._list()
+            files = self._list()
             result: dict[str, Json] = {
-                "files": len(found.files),
-                "skipped": list(found.skipped),
-                "beyond_the_limit": found.beyond_limit,
+                "files": len(files.files),
+                "skipped": list(files.skipped),
+                "beyond_the_limit": files.beyond_limit,
             }
             stage.complete(result)
-            if found.beyond_limit:
+            if files.beyond_limit:
                 stage.annotate(
                     Decision(
-                        outcome=f"read {len(found.files):,} files only",
-                        rationale=f"There are {found.beyond_limit:,} more at least; the limit is {self._limit:,} (--limit).",
+                        outcome=f"read {len(files.files):,} files only",
+                        rationale=f"There are at least {files.beyond_limit:,} more; the limit is {self._limit:,} (--limit).",
                     )
                 )
-        return found
+        return files
 
     def _list(self) -> Listing:
-        kept: list[Listing] = []
+        results: list[Listing] = []
 
         @tool
         def list_folder(folder: str) -> dict[str, Json]:
-            kept.append(
+            results.append(
                 listing(
                     self._root, limit=self._limit, leave_out=frozenset({self._reports, self._reports.parent})
                 )
             )
-            kinds = Counter(path.suffix.lower() or "(none)" for path in kept[0].files)
-            return {"folder": folder, "files": len(kept[0].files), "by_suffix": dict(kinds.most_common(20))}
+            kinds = Counter(path.suffix.lower() or "(none)" for path in results[0].files)
+            return {
+                "folder": folder,
+                "files": len(results[0].files),
+                "by_suffix": dict(kinds.most_common(20)),
+            }
 
         list_folder(printable(self._root))
-        return kept[0]
+        return results[0]
 
-    def _read(self, files: list[Path]) -> list[Seen]:
+    def _read(self, files: list[Path]) -> list[FileDescription]:
         paths = {printable(path.relative_to(self._root)): path for path in files}
 
         @tool
-        def read_file(path: str) -> Seen:
-            return look_at(paths[path], path)
+        def read_file(path: str) -> FileDescription:
+            return describe(paths[path], path)
 
         with self._run.stage("Read and hash") as stage:
-            seen = [read_file(name) for name in paths]
-            stage.complete({"files": len(seen), "bytes": sum(item["bytes"] for item in seen)})
-        return seen
+            descriptions = [read_file(name) for name in paths]
+            total = sum(description["bytes"] for description in descriptions)
+            stage.complete({"files": len(descriptions), "bytes": total})
+        return descriptions
 
-    def _decide(self, seen: list[Seen]) -> list[Verdict]:
+    def _decide(self, files: list[FileDescription]) -> list[Verdict]:
         with self._run.stage("Decide") as stage:
-            verdicts = judge(seen)
+            verdicts = judge(files)
             flagged = [verdict for verdict in verdicts if verdict.outcome == "flag"]
             for verdict in flagged[:DECISIONS]:
                 stage.annotate(
                     Decision(
                         outcome=verdict.outcome,
-                        rationale=f"{verdict.seen['path'][:500]}: {verdict.rationale}",
+                        rationale=f"{verdict.file['path'][:500]}: {verdict.rationale}",
                         confidence=verdict.confidence,
                         alternatives=["keep"],
-                        payload={"rule": verdict.rule, **verdict.seen},
+                        payload={"rule": verdict.rule, **verdict.file},
                     )
                 )
             kept = len(verdicts) - len(flagged)
@@ -198,8 +206,8 @@ class _Review:
                 stage.annotate(
                     Decision(
                         outcome="keep",
-                        rationale=f"{kept:,} files: readable, no content like it before them, of ordinary size, "
-                        "nothing in them that looks like a secret.",
+                        rationale=f"{kept:,} files: readable, no earlier file with their content, of ordinary size, "
+                        "nothing that looks like a secret.",
                     )
                 )
             if len(flagged) > DECISIONS:
@@ -209,9 +217,9 @@ class _Review:
             )
         return verdicts
 
-    def _write(self, found: Listing, verdicts: list[Verdict]) -> Path:
+    def _write(self, files: Listing, verdicts: list[Verdict]) -> Path:
         target = self._report_file
-        text = render(printable(self._root), self._run.id, found, verdicts)
+        text = render(printable(self._root), self._run.id, files, verdicts)
 
         @tool
         def write_report(path: str) -> dict[str, Json]:
@@ -230,8 +238,8 @@ class _Review:
     def _stand_down(self, answer: dict[str, Json]) -> None:
         with self._run.stage("Stand down") as stage:
             note = answer.get("note")
-            said = f": {note}" if isinstance(note, str) and note else ""
-            stage.annotate(Decision(outcome="write nothing", rationale=f"The report was declined{said}."))
+            reason = f": {note}" if isinstance(note, str) and note else ""
+            stage.annotate(Decision(outcome="write nothing", rationale=f"The report was declined{reason}."))
 
 
 def _by_rule(flagged: list[Verdict]) -> str:

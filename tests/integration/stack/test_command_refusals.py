@@ -229,15 +229,15 @@ ANSWER = [
     *(
         bad(f"answer: {what}", OPEN, "q", given, says=says)
         for what, given, says in (
-            ("empty", "", 'an approval is answered {"outcome"'),
+            ("empty", "", 'the answer to an approval is {"outcome"'),
             ("no text", NO_TEXT, "answer contains a lone surrogate"),
-            ("another word", "perhaps", 'an approval is answered {"outcome"'),
+            ("another word", "perhaps", 'the answer to an approval is {"outcome"'),
             ("NaN", "NaN", "answer is nan"),
             ("NaN inside", '{"outcome": NaN}', "answer.outcome is nan"),
             ("infinity", "Infinity", "answer is inf"),
             ("beyond a double", "1e999", "answer is inf"),
             ("400 digits", "9" * 400, "answer is a number beyond the range of a double"),
-            ("5,000 digits", "9" * 5000, 'an approval is answered {"outcome"'),
+            ("5,000 digits", "9" * 5000, 'the answer to an approval is {"outcome"'),
             ("NUL", '"\\u0000"', "answer contains NUL"),
             ("NUL in a key", '{"\\u0000": 1}', "answer (a key) contains NUL"),
             ("a lone surrogate", '["\\ud800"]', "answer[0] contains a lone surrogate"),
@@ -258,12 +258,12 @@ ANSWER = [
 ]  # fmt: skip
 
 DEMO = [
-    bad("demo: a folder that is not there", "nosuch", says=("nosuch is no folder", "postil demo DIR")),
-    bad("demo: a file", "a_file", says=("a_file is no folder", "postil demo DIR")),
-    bad("demo: a folder of 3,000 characters", LONG, says=("cannot be looked at: File name too long", "postil demo DIR")),
-    bad("demo: a folder that is no text", NO_TEXT, says=(r"a\xffb is no folder", "postil demo DIR")),
+    bad("demo: a folder that is not there", "nosuch", says=("nosuch is not a folder", "postil demo DIR")),
+    bad("demo: a file", "a_file", says=("a_file is not a folder", "postil demo DIR")),
+    bad("demo: a folder of 3,000 characters", LONG, says=("cannot be read: File name too long", "postil demo DIR")),
+    bad("demo: a folder that is no text", NO_TEXT, says=(r"a\xffb is not a folder", "postil demo DIR")),
     bad("demo: a folder in a circle", "circle", says=("circle", "postil demo DIR")),
-    bad("demo: nobody's home", "~nobody-of-that-name/x", says=("cannot be looked at", "postil demo DIR")),
+    bad("demo: nobody's home", "~nobody-of-that-name/x", says=("cannot be read", "postil demo DIR")),
     bad("demo: --tenant nobody", "folder", "--tenant", "nobody", says=("there is no tenant 'nobody'", "create_tenant")),
     bad("demo: --tenant no text", "folder", "--tenant", NO_TEXT, says="POSTIL_TENANT: must be UTF-8"),
     bad("demo: --limit 0", "folder", "--limit", "0", says=("'--limit'", "greater than or equal to 1")),
@@ -373,7 +373,7 @@ PROCESSES = [
     bad("doctor: --data is no text", "--data", NO_TEXT, POSTIL_DATABASE_URL="", says=(r"none runs in a\udcffb", "postil up")),
     bad("migrate: a URL that is no text", "--database-url", NO_TEXT, says="POSTIL_DATABASE_URL: must be UTF-8"),
     bad("import: a name that is no text", b"no_text\xff.xes", code=1, says=("The file ends before </log>", "fetch it again")),
-    bad("demo: a folder that is no text", NO_TEXT, says=(r"a\xffb is no folder", "postil demo DIR")),
+    bad("demo: a folder that is no text", NO_TEXT, says=(r"a\xffb is not a folder", "postil demo DIR")),
     bad("answer: a run that is no text", NO_TEXT, "q", "accept", says="run_id contains a lone surrogate"),
     bad("verify: Kafka refuses", "--wait", "0", POSTIL_AUDIT_DIR="garbage", **KAFKA_REFUSES,
         says=("Connection refused", "Check that the brokers run")),
@@ -415,7 +415,7 @@ def test_an_answer_that_nobody_gives_in_time_is_recorded_as_such(command: Comman
     answer = command("demo", "folder", "--wait", "0")
     assert 2 == answer.code
     assert "error: There was no answer within 0 s" in answer.text
-    assert "Run it again and answer in time; the run is recorded as failed" in answer.text
+    assert "Run it again and answer in time. The run is recorded as failed" in answer.text
 
 
 # -- what a long-running program waits for ---------------------------------------------------------------------------

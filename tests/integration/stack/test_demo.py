@@ -173,7 +173,7 @@ def test_a_review_nobody_answers_ends_in_time(
 def test_what_is_no_folder_is_refused_before_a_run_begins(
     postil: Postil, database_url: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(FolderError, match="is no folder"):
+    with pytest.raises(FolderError, match="is not a folder"):
         review(postil, tmp_path / "none", tmp_path / "reports")
     assert rows(database_url, "select from postil.run") == []
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from postil_stack.demo.folder import HASHED, Seen, listing, look_at
+from postil_stack.demo.folder import HASHED, FileDescription, describe, listing
 from postil_stack.demo.judgement import OVERSIZED, judge
 from postil_stack.demo.report import render
 
 
-def seen(path: str, **changes: object) -> Seen:
+def seen(path: str, **changes: object) -> FileDescription:
     return {"path": path, "bytes": 5, "sha256": path, **changes}  # type: ignore[typeddict-item]
 
 
@@ -32,7 +32,7 @@ def seen(path: str, **changes: object) -> Seen:
         (seen("f", bytes=0, sha256="empty"), "keep", "ordinary", "0 bytes"),
     ],
 )
-def test_each_rule_gives_its_reason(file: Seen, outcome: str, rule: str, reason: str) -> None:
+def test_each_rule_gives_its_reason(file: FileDescription, outcome: str, rule: str, reason: str) -> None:
     *_, verdict = judge([seen("first"), seen("nothing", bytes=0, sha256="empty"), file])
 
     assert (verdict.outcome, verdict.rule) == (outcome, rule)
@@ -61,7 +61,7 @@ def test_what_looks_like_a_secret_is_told_by_kind_and_line_and_never_shown(
 ) -> None:
     file = tmp_path / "settings.py"
     file.write_text(f"first\n{text}\n")
-    found = look_at(file, "settings.py")
+    found = describe(file, "settings.py")
 
     assert found.get("suspicions") == [{"kind": kind, "line": 2}]
     assert text not in str(found)
@@ -73,11 +73,11 @@ def test_what_looks_like_a_secret_is_told_by_kind_and_line_and_never_shown(
 def test_a_placeholder_is_no_secret(tmp_path: Path, text: str) -> None:
     file = tmp_path / "x"
     file.write_text(text)
-    assert "suspicions" not in look_at(file, "x")
+    assert "suspicions" not in describe(file, "x")
 
 
 def test_a_file_that_is_gone_is_told_as_unreadable(tmp_path: Path) -> None:
-    assert look_at(tmp_path / "gone", "gone") == {
+    assert describe(tmp_path / "gone", "gone") == {
         "path": "gone",
         "bytes": 0,
         "unreadable": "No such file or directory",
@@ -88,7 +88,7 @@ def test_a_huge_file_is_judged_by_its_size_alone(tmp_path: Path) -> None:
     file = tmp_path / "huge"
     with file.open("wb") as huge:
         huge.truncate(HASHED + 1)
-    assert look_at(file, "huge") == {"path": "huge", "bytes": HASHED + 1}
+    assert describe(file, "huge") == {"path": "huge", "bytes": HASHED + 1}
 
 
 def test_links_pipes_and_the_folders_of_other_programs_are_left_out_and_named(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_links_pipes_and_the_folders_of_other_programs_are_left_out_and_named(tm
     found = listing(tmp_path, limit=10, leave_out=frozenset({tmp_path / "own"}))
 
     assert [str(file.relative_to(tmp_path)) for file in found.files] == ["a.txt", "src/b.py"]
-    assert found.skipped == [".git", "own", "link: no regular file", "pipe: no regular file"]
+    assert found.skipped == [".git", "own", "link: not a regular file", "pipe: not a regular file"]
 
 
 def test_what_is_beyond_the_limit_is_counted(tmp_path: Path) -> None:
