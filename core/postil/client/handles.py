@@ -19,7 +19,6 @@ from sqlalchemy.ext.asyncio import (
 from sqlalchemy.orm import Session, scoped_session
 
 from postil.client.call_methods import CallMethods
-from postil.client.methods import AsyncWriter, SyncWriter
 from postil.client.run_methods import RunMethods
 from postil.client.stage_methods import StageMethods
 from postil.commands import CreateRun
@@ -33,13 +32,13 @@ from postil.postgres.execute import AsyncTransaction, Transaction, execute, exec
 from postil.postgres.failures import translated
 from postil.postgres.requests import statement
 from postil.postgres.url import sqlalchemy_url
-from postil.requests import Request
+from postil.requests import AsyncSender, Request, Sender
 
 T = TypeVar("T")
 Hosted = TypeVar("Hosted")
 
 
-class TransactionWriter(RunMethods, StageMethods, CallMethods, SyncWriter):
+class TransactionWriter(RunMethods, StageMethods, CallMethods, Sender):
     """Writes in the caller's transaction. Postil never commits it; a rollback discards every write."""
 
     def __init__(self, tenant: str, transaction: Transaction) -> None:
@@ -54,7 +53,7 @@ class TransactionWriter(RunMethods, StageMethods, CallMethods, SyncWriter):
         return execute(self._transaction, statement(self.tenant, request))
 
 
-class AsyncTransactionWriter(RunMethods, StageMethods, CallMethods, AsyncWriter):
+class AsyncTransactionWriter(RunMethods, StageMethods, CallMethods, AsyncSender):
     """Writes in the caller's transaction, as `TransactionWriter` does, on an async connection or session."""
 
     def __init__(self, tenant: str, transaction: AsyncTransaction) -> None:
@@ -127,7 +126,7 @@ class _Client(Generic[Hosted]):
     def _host(self, command: CreateRun) -> Hosted: ...
 
 
-class Postil(_Client[HostedRun], RunMethods, StageMethods, CallMethods, SyncWriter):
+class Postil(_Client[HostedRun], RunMethods, StageMethods, CallMethods, Sender):
     """The client for threads.
 
     `on` returns a writer for the caller's transaction. The write methods of `Postil` itself each use
@@ -164,7 +163,7 @@ class Postil(_Client[HostedRun], RunMethods, StageMethods, CallMethods, SyncWrit
         self._engine.dispose()
 
 
-class AsyncPostil(_Client[AsyncHostedRun], RunMethods, StageMethods, CallMethods, AsyncWriter):
+class AsyncPostil(_Client[AsyncHostedRun], RunMethods, StageMethods, CallMethods, AsyncSender):
     """The client for asyncio: as `Postil`, but each write method is awaited.
 
     `engine` is a SQLAlchemy AsyncEngine, or a URL as psql takes it. `tenant` defaults to ``default``.

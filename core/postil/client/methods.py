@@ -1,7 +1,7 @@
 """Makes the methods of the clients: each is written once, and is sync or async depending on its class.
 
 The body of a method builds a command. The decorator `write` makes a method that sends it:
-in a `SyncWriter` the method returns the receipt, in an `AsyncWriter` it returns a coroutine for the receipt.
+in a `Sender` the method returns the receipt, in an `AsyncSender` it returns a coroutine for the receipt.
 
     class Writes:
         @write
@@ -13,34 +13,17 @@ Type checkers see the exact parameters and result of both. So do `inspect.signat
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from functools import wraps
 from inspect import signature
 from types import MethodType
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
-from postil.requests import Command, Request
+from postil.requests import AsyncSender, Command, Sender
 
 P = ParamSpec("P")
 
 T = TypeVar("T")
-
-
-class SyncWriter(ABC):
-    """Sends requests, and returns when they are done."""
-
-    @abstractmethod
-    def send(self, request: Request[T]) -> T:
-        """Send a command or query, and return its result. Raises the typed errors of `postil.errors`."""
-
-
-class AsyncWriter(ABC):
-    """Sends requests without blocking the event loop."""
-
-    @abstractmethod
-    async def send(self, request: Request[T]) -> T:
-        """Send a command or query, and return its result. Raises the typed errors of `postil.errors`."""
 
 
 class WriteMethod(Generic[P, T]):
@@ -51,19 +34,17 @@ class WriteMethod(Generic[P, T]):
         self._sync, self._async = _sync(build), _async(build)
 
     @overload
-    def __get__(self, writer: None, owner: type) -> Callable[Concatenate[Any, P], Any]: ...
+    def __get__(self, sender: None, owner: type) -> Callable[Concatenate[Any, P], Any]: ...
     @overload
-    def __get__(self, writer: SyncWriter, owner: type | None = None) -> Callable[P, T]: ...
+    def __get__(self, sender: Sender, owner: type | None = None) -> Callable[P, T]: ...
     @overload
     def __get__(
-        self, writer: AsyncWriter, owner: type | None = None
+        self, sender: AsyncSender, owner: type | None = None
     ) -> Callable[P, Coroutine[Any, Any, T]]: ...
-    def __get__(
-        self, writer: SyncWriter | AsyncWriter | None, owner: type | None = None
-    ) -> Callable[..., Any]:
-        kind = owner or type(writer)
-        method: Callable[..., Any] = self._async if issubclass(kind, AsyncWriter) else self._sync
-        return method if writer is None else MethodType(method, writer)
+    def __get__(self, sender: Sender | AsyncSender | None, owner: type | None = None) -> Callable[..., Any]:
+        kind = owner or type(sender)
+        method: Callable[..., Any] = self._async if issubclass(kind, AsyncSender) else self._sync
+        return method if sender is None else MethodType(method, sender)
 
 
 def write(build: Callable[Concatenate[Any, P], Command[T]]) -> WriteMethod[P, T]:
@@ -73,7 +54,7 @@ def write(build: Callable[Concatenate[Any, P], Command[T]]) -> WriteMethod[P, T]
 
 def _sync(build: Callable[Concatenate[Any, P], Command[T]]) -> Callable[..., T]:
     @wraps(build)
-    def method(self: SyncWriter, /, *args: P.args, **kwargs: P.kwargs) -> T:
+    def method(self: Sender, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return self.send(build(self, *args, **kwargs))
 
     return _with_result(method)
@@ -81,7 +62,7 @@ def _sync(build: Callable[Concatenate[Any, P], Command[T]]) -> Callable[..., T]:
 
 def _async(build: Callable[Concatenate[Any, P], Command[T]]) -> Callable[..., Coroutine[Any, Any, T]]:
     @wraps(build)
-    async def method(self: AsyncWriter, /, *args: P.args, **kwargs: P.kwargs) -> T:
+    async def method(self: AsyncSender, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await self.send(build(self, *args, **kwargs))
 
     return _with_result(method)

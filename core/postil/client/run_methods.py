@@ -191,12 +191,14 @@ class RunMethods:
     def record_runs(
         self,
         histories: Sequence[Mapping[str, object]],
+        *,
+        context: Context | None = None,
     ) -> Command[list[ImportedRun]]:
         """Store whole histories of runs, each run all or nothing. Returns one receipt per history, in order.
 
-        `postil.importers.histories.History` describes a history.
+        `postil.importers.histories.History` describes a history. `context` becomes part of each event that this call stores.
         Storing the same history again stores nothing and returns ``created=False``.
 
         Raises `InvalidInput`, and `IdempotencyConflict` if the run is stored with another history.
         """
-        return RecordRuns(histories)
+        return RecordRuns(histories, context=context)

@@ -9,7 +9,7 @@ from postil.commands.base import RunCommand
 from postil.model.actors import Actor
 from postil.model.annotations import AnnotationLike
 from postil.model.json_text import Json
-from postil.model.origins import Trigger
+from postil.model.origins import Context, Trigger
 from postil.model.receipts import ImportedRun, RunReceipt
 from postil.requests import Command
 
@@ -109,3 +109,6 @@ class RecordRuns(Command[list[ImportedRun]]):
 
     Each history and each of its steps has its own time.
     """
+
+    context: Context | None = field(default=None, kw_only=True)
+    """The trace and the cause of the write; each of its events carries them. Defaults to None."""

@@ -8,8 +8,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar, cast
 
-from postil.client.methods import AsyncWriter, SyncWriter
-from postil.requests import Request
+from postil.requests import AsyncSender, Request, Sender
 
 T = TypeVar("T")
 
@@ -32,7 +31,7 @@ Steps: TypeAlias = Generator[Request[Any] | Sleep, Any, T]
 """An operation of several steps, as a generator: it yields requests and pauses, and receives the requests' results."""
 
 
-def drive(steps: Steps[T], writer: SyncWriter) -> T:
+def drive(steps: Steps[T], sender: Sender) -> T:
     """Carry out the steps, and return their result.
 
     An error of a request is raised inside the steps. What they do not handle propagates.
@@ -40,7 +39,7 @@ def drive(steps: Steps[T], writer: SyncWriter) -> T:
     step = next_step(steps, None, None)
     while not isinstance(step, Finished):
         try:
-            result = _sleep(step) if isinstance(step, Sleep) else writer.send(step)
+            result = _sleep(step) if isinstance(step, Sleep) else sender.send(step)
         except Exception as error:  # noqa: BLE001 (raised inside the steps, which raise what they do not handle)
             step = next_step(steps, None, error)
         else:
@@ -48,13 +47,13 @@ def drive(steps: Steps[T], writer: SyncWriter) -> T:
     return cast("T", step.result)
 
 
-async def drive_async(steps: Steps[T], writer: AsyncWriter) -> T:
+async def drive_async(steps: Steps[T], sender: AsyncSender) -> T:
     """Carry out the steps as `drive` does, without blocking the event loop."""
     step = next_step(steps, None, None)
     while not isinstance(step, Finished):
         try:
             result = await (
-                asyncio.sleep(step.seconds, None) if isinstance(step, Sleep) else writer.send(step)
+                asyncio.sleep(step.seconds, None) if isinstance(step, Sleep) else sender.send(step)
             )
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 (raised inside the steps, as above)
             step = next_step(steps, None, error)

@@ -11,7 +11,6 @@ from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Self, TypeVar
 
-from postil.client.methods import AsyncWriter, SyncWriter
 from postil.commands import CreateRun
 from postil.hosting.driver import drive, drive_async
 from postil.hosting.steps import RunSteps, StageSteps
@@ -20,6 +19,7 @@ from postil.model.annotations import AnnotationLike
 from postil.model.json_text import Json
 from postil.model.origins import Context
 from postil.model.receipts import Receipt
+from postil.requests import AsyncSender, Sender
 
 T = TypeVar("T")
 
@@ -50,9 +50,9 @@ class _Stage:
 class HostedStage(_Stage):
     """A stage in a ``with`` block: started on entry, completed on exit, failed by an exception."""
 
-    def __init__(self, steps: StageSteps, writer: SyncWriter) -> None:
+    def __init__(self, steps: StageSteps, sender: Sender) -> None:
         super().__init__(steps)
-        self._writer = writer
+        self._sender = sender
 
     def annotate(
         self, *annotations: AnnotationLike, durable: bool = False, idempotency_key: str | None = None
@@ -63,12 +63,12 @@ class HostedStage(_Stage):
         Raises `InvalidAnnotation` at once in both cases.
         """
         if durable:
-            return self._writer.send(self._steps.annotate(annotations, idempotency_key))
+            return self._sender.send(self._steps.annotate(annotations, idempotency_key))
         self._steps.note(annotations, idempotency_key)
         return []
 
     def __enter__(self) -> Self:
-        drive(self._steps.open(), self._writer)
+        drive(self._steps.open(), self._sender)
         self._token = current_stage.set(self.id)
         return self
 
@@ -76,15 +76,15 @@ class HostedStage(_Stage):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         _leave(current_stage, self._token)
-        drive(self._steps.close(error), self._writer)
+        drive(self._steps.close(error), self._sender)
 
 
 class AsyncHostedStage(_Stage):
     """A stage in an ``async with`` block, as `HostedStage`."""
 
-    def __init__(self, steps: StageSteps, writer: AsyncWriter) -> None:
+    def __init__(self, steps: StageSteps, sender: AsyncSender) -> None:
         super().__init__(steps)
-        self._writer = writer
+        self._sender = sender
 
     def annotate(self, *annotations: AnnotationLike, idempotency_key: str | None = None) -> None:
         """Buffer annotations of this stage; its end writes them. Raises `InvalidAnnotation` at once."""
@@ -94,10 +94,10 @@ class AsyncHostedStage(_Stage):
         self, *annotations: AnnotationLike, idempotency_key: str | None = None
     ) -> list[Receipt]:
         """Write annotations of this stage at once. Returns the receipts. Raises `InvalidAnnotation`."""
-        return await self._writer.send(self._steps.annotate(annotations, idempotency_key))
+        return await self._sender.send(self._steps.annotate(annotations, idempotency_key))
 
     async def __aenter__(self) -> Self:
-        await drive_async(self._steps.open(), self._writer)
+        await drive_async(self._steps.open(), self._sender)
         self._token = current_stage.set(self.id)
         return self
 
@@ -106,7 +106,7 @@ class AsyncHostedStage(_Stage):
     ) -> None:
         _leave(current_stage, self._token)
         # Shielded: a second cancellation must not keep the first from being recorded.
-        await asyncio.shield(drive_async(self._steps.close(error), self._writer))
+        await asyncio.shield(drive_async(self._steps.close(error), self._sender))
 
 
 class _Run:
@@ -134,9 +134,9 @@ class _Run:
 class HostedRun(_Run):
     """A run in a ``with`` block: created on entry, completed on exit, failed by an exception."""
 
-    def __init__(self, writer: SyncWriter, tenant: str, command: CreateRun) -> None:
+    def __init__(self, sender: Sender, tenant: str, command: CreateRun) -> None:
         super().__init__(tenant, command)
-        self.writer = writer
+        self.sender = sender
 
     def annotate(
         self,
@@ -148,7 +148,7 @@ class HostedRun(_Run):
 
         Raises `InvalidAnnotation`, `PayloadTooLarge`, `IdempotencyConflict`, `RunCancelled`, `RunFinished`.
         """
-        return self.writer.send(self._steps.annotate(annotations, actor, idempotency_key))
+        return self.sender.send(self._steps.annotate(annotations, actor, idempotency_key))
 
     def stage(self, name: str, *, stage_id: str | None = None, actor: Actor | None = None) -> HostedStage:
         """Host a stage of the run. Its annotations are written with its end, in one transaction.
@@ -156,7 +156,7 @@ class HostedRun(_Run):
         `stage_id` defaults to `name`, for a repeated step with a number: ``name~2``.
         `actor` defaults to the run's actor.
         """
-        return HostedStage(self._steps.stage(name, stage_id, actor), self.writer)
+        return HostedStage(self._steps.stage(name, stage_id, actor), self.sender)
 
     def ask(
         self,
@@ -175,10 +175,10 @@ class HostedRun(_Run):
         Raises `InteractionEnded` if the question is withdrawn, `RunCancelled` or `RunFinished` if the run
         is ended meanwhile, and TimeoutError after `timeout`; the question is then withdrawn.
         """
-        return drive(self._steps.ask(prompt, to, kind, interaction_id, timeout), self.writer)
+        return drive(self._steps.ask(prompt, to, kind, interaction_id, timeout), self.sender)
 
     def __enter__(self) -> Self:
-        drive(self._steps.open(), self.writer)
+        drive(self._steps.open(), self.sender)
         self._token: Token[HostedRun | AsyncHostedRun | None] = current_run.set(self)
         return self
 
@@ -186,15 +186,15 @@ class HostedRun(_Run):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         _leave(current_run, self._token)
-        drive(self._steps.close(error), self.writer)
+        drive(self._steps.close(error), self.sender)
 
 
 class AsyncHostedRun(_Run):
     """A run in an ``async with`` block, as `HostedRun`; its writes are awaited."""
 
-    def __init__(self, writer: AsyncWriter, tenant: str, command: CreateRun) -> None:
+    def __init__(self, sender: AsyncSender, tenant: str, command: CreateRun) -> None:
         super().__init__(tenant, command)
-        self.writer = writer
+        self.sender = sender
 
     async def annotate(
         self,
@@ -203,13 +203,13 @@ class AsyncHostedRun(_Run):
         idempotency_key: str | None = None,
     ) -> list[Receipt]:
         """Write annotations of the run at once, as `HostedRun.annotate` does."""
-        return await self.writer.send(self._steps.annotate(annotations, actor, idempotency_key))
+        return await self.sender.send(self._steps.annotate(annotations, actor, idempotency_key))
 
     def stage(
         self, name: str, *, stage_id: str | None = None, actor: Actor | None = None
     ) -> AsyncHostedStage:
         """Host a stage of the run, as `HostedRun.stage` does."""
-        return AsyncHostedStage(self._steps.stage(name, stage_id, actor), self.writer)
+        return AsyncHostedStage(self._steps.stage(name, stage_id, actor), self.sender)
 
     async def ask(
         self,
@@ -221,10 +221,10 @@ class AsyncHostedRun(_Run):
         timeout: float | None = None,  # noqa: ASYNC109 (the withdrawal after it is recorded)
     ) -> Json:
         """Ask a question and wait until it is answered, as `HostedRun.ask` does."""
-        return await drive_async(self._steps.ask(prompt, to, kind, interaction_id, timeout), self.writer)
+        return await drive_async(self._steps.ask(prompt, to, kind, interaction_id, timeout), self.sender)
 
     async def __aenter__(self) -> Self:
-        await drive_async(self._steps.open(), self.writer)
+        await drive_async(self._steps.open(), self.sender)
         self._token: Token[HostedRun | AsyncHostedRun | None] = current_run.set(self)
         return self
 
@@ -233,7 +233,7 @@ class AsyncHostedRun(_Run):
     ) -> None:
         _leave(current_run, self._token)
         # Shielded, as for a stage.
-        await asyncio.shield(drive_async(self._steps.close(error), self.writer))
+        await asyncio.shield(drive_async(self._steps.close(error), self.sender))
 
 
 current_run: ContextVar[HostedRun | AsyncHostedRun | None] = ContextVar("postil_run", default=None)

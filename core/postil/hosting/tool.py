@@ -85,15 +85,15 @@ def tool(work: Callable[P, T]) -> Callable[P, T]:
             run = current_run.get()
             if not isinstance(run, AsyncHostedRun):
                 return await cast("Awaitable[Any]", work(*args, **kwargs))
-            call_id = await drive_async(begin(run, args, kwargs), run.writer)
+            call_id = await drive_async(begin(run, args, kwargs), run.sender)
             started = time.perf_counter()
             try:
                 result = await cast("Awaitable[Any]", work(*args, **kwargs))
             except BaseException as error:
                 # Shielded: a second cancellation must not keep the first from being recorded.
-                await shield(drive_async(end(run, call_id, started, _Raised(error)), run.writer))
+                await shield(drive_async(end(run, call_id, started, _Raised(error)), run.sender))
                 raise
-            await drive_async(end(run, call_id, started, result), run.writer)
+            await drive_async(end(run, call_id, started, result), run.sender)
             return result
 
         return cast("Callable[P, T]", awaited)
@@ -103,14 +103,14 @@ def tool(work: Callable[P, T]) -> Callable[P, T]:
         run = current_run.get()
         if not isinstance(run, HostedRun):
             return work(*args, **kwargs)
-        call_id = drive(begin(run, args, kwargs), run.writer)
+        call_id = drive(begin(run, args, kwargs), run.sender)
         started = time.perf_counter()
         try:
             result = work(*args, **kwargs)
         except BaseException as error:
-            drive(end(run, call_id, started, _Raised(error)), run.writer)
+            drive(end(run, call_id, started, _Raised(error)), run.sender)
             raise
-        drive(end(run, call_id, started, result), run.writer)
+        drive(end(run, call_id, started, result), run.sender)
         return result
 
     return called

@@ -180,7 +180,7 @@ FUNCTIONS: Mapping[type[Command[Any]], WriteFunction] = {
     commands.CancelInteraction: WriteFunction(
         "cancel_interaction", (RUN_ID, _INTERACTION_ID, ACTOR, RECORDED_AT, CONTEXT), receipts.receipt
     ),
-    commands.RecordRuns: WriteFunction("record_runs", (HISTORIES,), receipts.imported_runs),
+    commands.RecordRuns: WriteFunction("record_runs", (HISTORIES, CONTEXT), receipts.imported_runs),
 }
 
 

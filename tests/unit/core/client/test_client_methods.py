@@ -11,10 +11,11 @@ from typing import Any, get_type_hints
 import pytest
 
 from postil import AsyncPostil, AsyncTransactionWriter, Postil, TransactionWriter, commands
-from postil.client.methods import AsyncWriter, SyncWriter, WriteMethod, write
+from postil.client.methods import WriteMethod, write
 from postil.commands import Command, Context, RunCommand, StartRun
 from postil.model.receipts import RunReceipt
 from postil.postgres.writes.functions import FUNCTIONS, write_statement
+from postil.requests import AsyncSender, Sender
 
 CLIENTS = (Postil, AsyncPostil, TransactionWriter, AsyncTransactionWriter)
 COMMANDS = sorted(FUNCTIONS, key=lambda command: command.__name__)
@@ -33,14 +34,14 @@ class Methods:
         return StartRun(run_id, context=context)
 
 
-class Sync(Methods, SyncWriter):
+class Sync(Methods, Sender):
     """Returns the command that it was to send."""
 
     def send(self, request: Any) -> Any:
         return request
 
 
-class Async(Methods, AsyncWriter):
+class Async(Methods, AsyncSender):
     """Returns the command that it was to send, when awaited."""
 
     async def send(self, request: Any) -> Any:

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from postil.client.methods import AsyncWriter, SyncWriter
 from postil.commands import StartRun
 from postil.hosting.driver import Sleep, Steps, drive, drive_async
+from postil.requests import AsyncSender, Sender
 
 
-class Sync(SyncWriter):
+class Sync(Sender):
     """Returns a text for each command, and refuses the runs that it is given."""
 
     def __init__(self, *refused: str) -> None:
@@ -24,7 +24,7 @@ class Sync(SyncWriter):
         return f"result of {request.run_id}"
 
 
-class Async(AsyncWriter):
+class Async(AsyncSender):
     """As `Sync`, when awaited."""
 
     def __init__(self, *refused: str) -> None:
@@ -79,7 +79,7 @@ async def test_a_cancellation_passes_through_the_steps() -> None:
     """Cancelling the task while a command is under way raises CancelledError in the steps, and then in the task."""
     started = asyncio.Event()
 
-    class Hanging(AsyncWriter):
+    class Hanging(AsyncSender):
         """Never returns."""
 
         async def send(self, request: Any) -> Any:

@@ -1,6 +1,6 @@
 -- Store the steps of runs that were just inserted, and append their events in order: run:created, the steps,
 -- the end. One statement, so that each step is taken apart once.
-create or replace function postil._record_steps(p_tenant text, p_histories jsonb)
+create or replace function postil._record_steps(p_tenant text, p_histories jsonb, p_context jsonb)
 returns void language plpgsql as $$
 declare
     missing record;
@@ -113,7 +113,7 @@ begin
     select array_agg(row(postil._lane(p_tenant, e.run_id), e.run_id, e.run_seq, e.type, e.subject, 1,
                          e.run_id, e.at, e.data)::postil.new_event order by e.run_id, e.run_seq)
       into events from event e;
-    perform postil._append_events(p_tenant, null, events);
+    perform postil._append_events(p_tenant, p_context, events);
 end
 $$;
 

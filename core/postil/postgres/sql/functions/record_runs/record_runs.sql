@@ -2,15 +2,15 @@
 -- times as much. No other transaction can see a new run before this one commits, so its new row is as good as
 -- its lock.
 
-create or replace function postil.record_runs(tenant text, histories jsonb)
+create or replace function postil.record_runs(tenant text, histories jsonb, context jsonb default null)
 returns table (run_id text, events bigint, created boolean)
 language plpgsql as $$
 begin
-    return query select * from postil._record_runs(tenant, histories);
+    return query select * from postil._record_runs(tenant, histories, context);
 end
 $$;
 
-comment on function postil.record_runs(text, jsonb) is
+comment on function postil.record_runs(text, jsonb, jsonb) is
 $$Records whole runs that happened elsewhere, all or nothing.
 
 tenant: the tenant of the runs.
@@ -18,6 +18,7 @@ histories: an array of {run_id, name, status, recorded_at, started_at, ended_at,
     result, error, metadata, steps}; run_id is required. A step is {type, at, …} with the fields of the
     event of its type: annotation:created, stage:started, stage:completed, stage:failed, tool_call:completed
     or tool_call:failed.
+context: {causation_id, traceparent} of the events.
 
 Returns a row for each history, in the order given: the run's id, the number of its events, and created =
 false if the same history is recorded already.
@@ -25,7 +26,7 @@ false if the same history is recorded already.
 Raises PS004 (another content under the same run_id), PS005 and PS006 (malformed or too large annotation or
 JSON), PS007, PS008, PS009 (a step names a stage that the history lacks), PS012 (no such tenant), PS017.$$;
 
-create or replace function postil._record_runs(p_tenant text, p_histories jsonb)
+create or replace function postil._record_runs(p_tenant text, p_histories jsonb, p_context jsonb)
 returns table (run_id text, events bigint, created boolean)
 language plpgsql as $$
 #variable_conflict use_column
@@ -34,6 +35,7 @@ declare
     fresh text[];
 begin
     perform postil._check_session(p_tenant);
+    perform postil._check_context(p_context);
     perform postil._check_histories(p_histories);
     perform postil._check_tenant(p_tenant);
     select h.doc ->> 'run_id' as run_id into conflict
@@ -86,7 +88,7 @@ begin
 
     perform postil._record_steps(p_tenant, (
         select jsonb_agg(h.doc) from jsonb_array_elements(p_histories) as h(doc)
-         where h.doc ->> 'run_id' = any (fresh)));
+         where h.doc ->> 'run_id' = any (fresh)), p_context);
     return query
         select r.id, r.head, r.id = any (fresh)
           from jsonb_array_elements(p_histories) with ordinality as h(doc, n)
