@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import (  # type: ignore[attr-defined]  # these are public, but not declared so
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but not declared so
     AdminClient,
-    ClusterMetadata,  # pyright: ignore[reportPrivateImportUsage] -- likewise
-    ConfigResource,  # pyright: ignore[reportPrivateImportUsage] -- likewise
-    ResourceType,  # pyright: ignore[reportPrivateImportUsage] -- likewise
+    ClusterMetadata,  # pyright: ignore[reportPrivateImportUsage] (as above)
+    ConfigResource,  # pyright: ignore[reportPrivateImportUsage] (as above)
+    ResourceType,  # pyright: ignore[reportPrivateImportUsage] (as above)
 )
 from confluent_kafka.cimpl import NewTopic
 

@@ -65,7 +65,7 @@ from (select *, sum(octet_length(value)) over (order by position rows unbounded 
             order by position limit $5::bigint) as built) as summed
 where bytes - octet_length(value) < $6::bigint
 order by position
-"""  # noqa: S608
+"""  # noqa: S608 (as above)
 
 # The first and last position of a large window, read by the index on xid. A cheaper bound would be wrong for
 # transactions that drew positions long ago and have not ended. `+ 0` keeps the planner from scanning by position.
@@ -85,7 +85,7 @@ from (select *, sum(octet_length(value)) over (order by run_seq rows unbounded p
             order by run_seq limit $4::bigint) as built) as summed
 where bytes - octet_length(value) < $5::bigint
 order by run_seq
-"""  # noqa: S608
+"""  # noqa: S608 (as above)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 * A source file has at most 400 lines, a folder at most 14 source files.
 * A test's name has at most 60 characters, and a docstring states the rule that it holds.
+* A test does not sleep. Benchmarks may.
 * No module or folder is called util, utils, common, helpers or manager.
 
 Run by ``make lint``; paths given as arguments limit the check.
@@ -46,6 +47,16 @@ def broken_test_rules(file: Path) -> Iterator[str]:
                 yield f"{node.lineno}: {node.name} has no docstring that states its rule"
 
 
+def sleeps(file: Path) -> Iterator[str]:
+    """Yield each call of `sleep` in a test file, except `sleep(0)`, which lets other tasks run."""
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if not isinstance(node, ast.Call):
+            continue
+        name = getattr(node.func, "attr", None) or getattr(node.func, "id", None)
+        if name == "sleep" and not (node.args and ast.unparse(node.args[0]) == "0"):
+            yield f"{node.lineno}: a test waits on a signal and does not sleep"
+
+
 def main(paths: list[str]) -> int:
     """Print every broken rule; returns 1 if there are any."""
     broken: list[str] = []
@@ -60,6 +71,8 @@ def main(paths: list[str]) -> int:
             broken.append(f"{name}: the name does not show what is inside")
         if file.name.startswith("test_") and file.suffix == ".py":
             broken += [f"{name}:{fault}" for fault in broken_test_rules(file)]
+        if name.parts[0] == "tests" and name.parts[1] != "benchmarks" and file.suffix == ".py":
+            broken += [f"{name}:{fault}" for fault in sleeps(file)]
     broken += [
         f"{d}: {n} source files, the limit is {MAX_FILES}" for d, n in folders.items() if n > MAX_FILES
     ]

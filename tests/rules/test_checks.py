@@ -11,7 +11,7 @@ import pytest
 RULES = Path(__file__).parent
 
 
-def check(script: str, tree: Path) -> subprocess.CompletedProcess[str]:
+def check(script: str, tree: Path, arguments: tuple[str, ...] = ("src",)) -> subprocess.CompletedProcess[str]:
     """Run a copy of the check inside a small repository."""
     rules = tree / "tests" / "rules"
     rules.mkdir(parents=True)
@@ -20,7 +20,10 @@ def check(script: str, tree: Path) -> subprocess.CompletedProcess[str]:
     (tree / "docs" / "glossary.md").write_bytes((RULES.parents[1] / "docs" / "glossary.md").read_bytes())
     subprocess.run(["git", "init", "--quiet", tree], check=True)
     return subprocess.run(
-        [sys.executable, rules / script, "src"], capture_output=True, text=True, check=False
+        [sys.executable, rules / script, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -87,3 +90,69 @@ def test_a_crowded_folder_is_reported(tmp_path: Path) -> None:
 
     assert "src: 15 source files, the limit is 14" in result.stdout
     assert result.returncode == 1
+
+
+def test_a_test_that_sleeps_is_reported(tmp_path: Path) -> None:
+    """A call of `sleep` below `tests` is reported, unless it only lets other tasks run."""
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "world.py").write_text("time.sleep(1)\nawait asyncio.sleep(0)\nsleep(seconds)\n")
+
+    result = check("check_structure.py", tmp_path, ("tests/world.py",))
+
+    assert [line for line in result.stdout.splitlines() if "sleep" in line] == [
+        f"tests/world.py:{line}: a test waits on a signal and does not sleep" for line in (1, 3)
+    ]
+    assert result.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("comment", "code"),
+    [
+        ("# noqa: S608", 1),
+        ("# type: ignore[arg-type]", 1),
+        ("# type: ignore[arg-type]  # noqa: E501", 1),
+        ("# noqa: S608 (the name is a constant)", 0),
+        ("# pyright: ignore[reportPrivateUsage] (a test of it)", 0),
+        ("# type: ignore[arg-type]  # noqa: E501 (the message of the test)", 0),
+        ("# type: ignore[arg-type]  # declared too narrow", 0),
+    ],
+)
+def test_an_exception_without_a_reason_is_reported(tmp_path: Path, comment: str, code: int) -> None:
+    """An exception from a linter or type checker states its reason."""
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "a.py").write_text(f"x = 1  {comment}\n")
+
+    assert check("check_exceptions.py", tmp_path).returncode == code
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ("relay: publish in order\n\nSeen: two orders.\n", 0),
+        ("relay: publish in order\n\nSeen: two orders.\n# a comment of git\n", 0),
+        ("relay: publish in order\n", 1),
+        ("relay: publish in order\nSeen: two orders.\n", 1),
+        ("relay: published in order\n\nSeen: two orders.\n", 1),
+        ("relay: publish in order.\n\nSeen: two orders.\n", 1),
+        ("Publish in order\n\nSeen: two orders.\n", 1),
+        (f"relay: publish {'x' * 60}\n\nSeen: two orders.\n", 1),
+    ],
+)
+def test_the_message_of_a_commit_has_one_form(tmp_path: Path, message: str, code: int) -> None:
+    """A subject `area: imperative` of at most 72 characters, an empty line, and a body."""
+    (tmp_path / "message").write_text(message)
+
+    assert check("check_commits.py", tmp_path, ("--message", str(tmp_path / "message"))).returncode == code
+
+
+def test_a_shallow_clone_has_its_newest_commit_checked(tmp_path: Path) -> None:
+    """Without the commit that the rule starts from, the newest commit is checked."""
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    subprocess.run(
+        ["git", "-C", tmp_path, *identity, "commit", "--quiet", "--allow-empty", "-m", "No area"], check=True
+    )
+
+    result = check("check_commits.py", tmp_path, ())
+
+    assert "2 broken rules in 1 messages" in result.stdout

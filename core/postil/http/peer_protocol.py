@@ -17,7 +17,7 @@ from postil.http.responses import LosslessJsonResponse
 class OwnUserProtocol(H11Protocol):
     """Serves this server's user and root. Every other user of the machine gets a 403 with the reason."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # narrower than needed
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's parameter is wider than what it passes
         """Check who connects before anything is read from the connection."""
         super().connection_made(transport)
         client, server = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
