@@ -27,7 +27,7 @@ def broken_rules(message: str) -> Iterator[str]:
     if not SUBJECT.fullmatch(subject):
         yield "the subject is not of the form `area: imperative`, without a full stop"
     if len(rest) < 2 or rest[0] or not rest[1]:
-        yield "after an empty line, a body must tell what was seen, why, and the effect"
+        yield "after an empty line, a body must state what was seen, why, and the effect"
 
 
 def git(*arguments: str) -> str:

@@ -3,7 +3,7 @@
     python tests/rules/draw_places.py --seed 7 > places.txt     # the places, without their paths
     python tests/rules/draw_places.py --seed 7 --key            # their folders
 
-A reader who knows only CONTRIBUTING.md writes down the folder of each place. The answers are compared with the key.
+A reader who knows only CONTRIBUTING.md writes down the folder of each place. The list is then compared with the key.
 Lines that import the project's own modules are not shown, because they would give the folder away.
 """
 
