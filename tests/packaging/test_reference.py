@@ -1,4 +1,4 @@
-"""The reference pages say what the code says."""
+"""The reference pages agree with the code."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 
 
-def test_the_reference_is_what_make_docs_would_write() -> None:
+def test_the_reference_pages_are_up_to_date() -> None:
+    """Each generated reference page is equal to the output of `make docs`."""
     spec = spec_from_file_location("generate_reference", REFERENCE / "generate.py")
     assert spec is not None
     assert spec.loader is not None
@@ -21,15 +22,16 @@ def test_the_reference_is_what_make_docs_would_write() -> None:
     assert stale == [], "run `make docs`"
 
 
-def test_every_test_a_guarantee_names_exists() -> None:
+def test_each_test_named_by_a_guarantee_exists() -> None:
+    """Each test that docs/guarantees.md names exists in the named file."""
     root = REFERENCE.parents[1]
-    named = re.findall(
+    names = re.findall(
         r"`(tests/[\w/]+\.py)(?:::(\w+))?`", (root / "docs" / "guarantees.md").read_text("utf-8")
     )
-    assert len(named) > 30
+    assert len(names) > 30
     missing = [
         f"{file}::{test}"
-        for file, test in named
+        for file, test in names
         if not (root / file).is_file() or (test and f"def {test}(" not in (root / file).read_text("utf-8"))
     ]
     assert missing == []

@@ -1,4 +1,4 @@
-"""The embedded servers let nobody in without the password, and keep what they were given through kill -9."""
+"""The embedded servers refuse every client without the password, and lose no data at kill -9."""
 
 from __future__ import annotations
 
@@ -23,29 +23,33 @@ from postil_stack.servers.postgres import EmbeddedPostgres
 
 
 def mode(path: Path) -> int:
+    """Return the permission bits of a file."""
     return stat.S_IMODE(path.stat().st_mode)
 
 
 @pytest.mark.parametrize("password", ["wrong", ""])
 @pytest.mark.parametrize("user", ["postil", "postgres", "root"])
-def test_postgres_refuses_everybody_without_the_password(
+def test_postgres_refuses_a_wrong_or_missing_password(
     postgres_server: EmbeddedPostgres, user: str, password: str
 ) -> None:
+    """No user connects to PostgreSQL with a wrong or an empty password."""
     with pytest.raises(psycopg.OperationalError, match=r"password"):
         psycopg.connect(
             host="127.0.0.1", port=postgres_server.port, user=user, password=password, dbname="postil"
         )
 
 
-def test_postgres_has_no_rule_of_trust(postgres_server: EmbeddedPostgres) -> None:
+def test_postgres_has_no_trust_rule(postgres_server: EmbeddedPostgres) -> None:
+    """Every rule of pg_hba.conf requires a password by SCRAM-SHA-256."""
     with psycopg.connect(postgres_server.url) as connection:
         rules = connection.execute("select distinct auth_method from pg_hba_file_rules").fetchall()
     assert rules == [("scram-sha-256",)]
 
 
-def test_postgres_listens_on_loopback_only_and_is_durable(postgres_server: EmbeddedPostgres) -> None:
+def test_postgres_is_local_and_durable(postgres_server: EmbeddedPostgres) -> None:
+    """PostgreSQL listens on loopback only, has no socket file, and writes each commit to disk."""
     with psycopg.connect(postgres_server.url) as connection:
-        found = {
+        settings = {
             name: connection.execute(f"show {name}").fetchone()
             for name in (
                 "listen_addresses",
@@ -55,7 +59,7 @@ def test_postgres_listens_on_loopback_only_and_is_durable(postgres_server: Embed
                 "synchronous_commit",
             )
         }
-    assert found == {
+    assert settings == {
         "listen_addresses": ("127.0.0.1",),
         "unix_socket_directories": ("",),
         "fsync": ("on",),
@@ -65,49 +69,54 @@ def test_postgres_listens_on_loopback_only_and_is_durable(postgres_server: Embed
 
 
 def test_kafka_refuses_a_wrong_password(kafka_server: EmbeddedKafka) -> None:
-    told: list[str] = []
-    wrong = {
+    """A client with a wrong password gets an authentication error from Kafka and no metadata."""
+    errors: list[str] = []
+    configuration = {
         **load_settings(**kafka_server.settings()).kafka_client(),
         "sasl.password": "wrong",
         "log_level": "0",
     }
-    client = AdminClient({**wrong, "error_cb": lambda error: told.append(error.name())})
+    client = AdminClient({**configuration, "error_cb": lambda error: errors.append(error.name())})
     deadline = time.monotonic() + 20
-    while "_AUTHENTICATION" not in told and time.monotonic() < deadline:
+    while "_AUTHENTICATION" not in errors and time.monotonic() < deadline:
         client.poll(1)
-    assert "_AUTHENTICATION" in told
+    assert "_AUTHENTICATION" in errors
     with pytest.raises(KafkaException):
         client.list_topics(timeout=1)
 
 
 def test_kafka_refuses_a_client_without_a_password(kafka_server: EmbeddedKafka) -> None:
-    bare = {
+    """A client without SASL gets no metadata from Kafka."""
+    configuration = {
         "bootstrap.servers": kafka_server.bootstrap_servers,
         "security.protocol": "PLAINTEXT",
         "log_level": "0",
     }
     with pytest.raises(KafkaException):
-        AdminClient(bare).list_topics(timeout=2)
+        AdminClient(configuration).list_topics(timeout=2)
 
 
-def test_kafkas_controller_asks_for_the_password_too(kafka_server: EmbeddedKafka) -> None:
+def test_the_kafka_controller_requires_the_password(kafka_server: EmbeddedKafka) -> None:
+    """Kafka's controller closes a connection that sends a request before it authenticates."""
     port = int((kafka_server.directory / "controller.port").read_text("utf-8"))
-    # DescribeCluster, version 1, as a controller answers it to whoever may ask.
+    # DescribeCluster, version 1: a request that the controller serves only to authenticated clients.
     request = struct.pack(">hhih", 60, 1, 1, -1) + b"\0" + b"\0\2\0"
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
         connection.sendall(struct.pack(">i", len(request)) + request)
         assert connection.recv(1024) == b""
 
 
-def test_kafka_makes_no_topic_that_nobody_asked_for(kafka_server: EmbeddedKafka) -> None:
+def test_kafka_creates_no_topic_by_itself(kafka_server: EmbeddedKafka) -> None:
+    """A metadata request for an unknown topic does not create the topic."""
     client = AdminClient(load_settings(**kafka_server.settings()).kafka_client())
-    client.list_topics(topic="nobody.made.me", timeout=10)
-    assert "nobody.made.me" not in client.list_topics(timeout=10).topics
+    client.list_topics(topic="unknown.topic", timeout=10)
+    assert "unknown.topic" not in client.list_topics(timeout=10).topics
 
 
 def test_secrets_and_data_are_closed_to_other_users(
     postgres_server: EmbeddedPostgres, kafka_server: EmbeddedKafka
 ) -> None:
+    """Directories of the servers have mode 0700, and files with secrets have mode 0600."""
     for directory in (
         postgres_server.directory,
         postgres_server.data,
@@ -124,56 +133,58 @@ def test_secrets_and_data_are_closed_to_other_users(
         assert mode(file) == 0o600, file
 
 
-def test_postgres_recovers_after_kill_9_and_never_takes_a_number_for_its_process(tmp_path: Path) -> None:
+def test_postgres_recovers_despite_a_reused_process_id(tmp_path: Path) -> None:
+    """PostgreSQL starts with all data after kill -9, even if another process now has its process id."""
     server = EmbeddedPostgres(tmp_path / "postgres").start()
     try:
         with psycopg.connect(server.url) as connection:
-            connection.execute("create table kept as select 42 as answer")
+            connection.execute("create table durable as select 42 as number")
         url, pid_file = server.url, server.data / "postmaster.pid"
         lines = pid_file.read_text("utf-8").splitlines()
         server.kill()
-        # The number of the dead server has been given to a living process: this one.
+        # This process is alive and now appears to have the process id of the dead server.
         pid_file.write_text("\n".join([str(os.getpid()), *lines[1:]]) + "\n", "utf-8")
         server = EmbeddedPostgres(tmp_path / "postgres").start()
         assert server.url == url
         with psycopg.connect(server.url) as connection:
-            assert connection.execute("table kept").fetchone() == (42,)
+            assert connection.execute("table durable").fetchone() == (42,)
     finally:
         server.stop()
 
 
-def test_a_port_somebody_else_has_is_named(tmp_path: Path) -> None:
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        other.listen()
-        port = other.getsockname()[1]
+def test_a_busy_port_is_named(tmp_path: Path) -> None:
+    """A start on a port that another process uses raises `PortBusy` with the port's number."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
         with pytest.raises(PortBusy, match=f"Port {port} is taken, PostgreSQL cannot use it"):
             EmbeddedPostgres(tmp_path / "postgres", port=port).start()
 
 
-def test_a_broken_ahead_of_time_cache_hinders_no_start(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    jars.class_path()  # wherever this user's are
-    real = jars.cache_directory()
+def test_kafka_starts_with_a_corrupt_aot_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kafka starts when its ahead-of-time cache is corrupt."""
+    jars.class_path()  # downloads the jars if they are not in the user's cache
+    user_cache = jars.cache_directory()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    mine = jars.cache_directory()
-    mine.mkdir(parents=True)
-    for file in real.glob("*.jar"):
-        (mine / file.name).hardlink_to(file) if file.stat().st_dev == mine.stat().st_dev else (
-            mine / file.name
-        ).symlink_to(file)
-    for cache in real.glob("*.aot"):
-        (mine / cache.name).write_bytes(b"this is no cache")
-    assert list(mine.glob("*.aot"))
+    test_cache = jars.cache_directory()
+    test_cache.mkdir(parents=True)
+    for jar in user_cache.glob("*.jar"):
+        link = test_cache / jar.name
+        if jar.stat().st_dev == test_cache.stat().st_dev:
+            link.hardlink_to(jar)
+        else:
+            link.symlink_to(jar)
+    for aot_cache in user_cache.glob("*.aot"):
+        (test_cache / aot_cache.name).write_bytes(b"not a cache")
+    assert list(test_cache.glob("*.aot"))
     with EmbeddedKafka(tmp_path / "kafka") as server:
         assert server.is_ready()
 
 
-def test_a_kafka_whose_identity_begins_with_a_dash_starts_like_any_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as drawn:
-        drawn.setattr(uuid, "uuid4", lambda: uuid.UUID(bytes=b"\xf8" + bytes(15)))
+def test_a_cluster_id_may_begin_with_a_dash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kafka starts with a random cluster id that begins with a dash."""
+    with monkeypatch.context() as patch:
+        patch.setattr(uuid, "uuid4", lambda: uuid.UUID(bytes=b"\xf8" + bytes(15)))
         with EmbeddedKafka(tmp_path / "kafka") as server:
             assert "cluster.id=-AAA" in (server.data / "meta.properties").read_text()

@@ -1,4 +1,4 @@
-"""A setting or a database that cannot be used: each command says which and why in two lines, and changes nothing."""
+"""Settings and databases that cannot be used: each command names the setting, gives the reason, and changes nothing."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
-pytestmark = pytest.mark.timeout(60)  # a refusal that hangs is none
+pytestmark = pytest.mark.timeout(60)  # a command must refuse at once, not hang
 
-Command = Callable[..., Any]  # of conftest: runs a command line, answers what it said
-Argument = Any  # a text, bytes, or what it is in the world of conftest
+Command = Callable[..., Any]  # the fixtures `command` and `shell` of tests/fixtures/command_line.py
+Argument = Any  # text, bytes, or a function from the world of that file to one of them
 LONG = "x" * 3000
-NO_TEXT = b"a\xffb"  # a byte that is no UTF-8: Python reads it as a lone surrogate
-PASSWORD = "hush"  # which no answer may show
+NOT_UTF8 = b"a\xffb"  # Python decodes the invalid byte as a lone surrogate
+PASSWORD = "hush"  # no output may contain it
 DATABASE_COMMANDS: dict[str, list[str]] = {
     "migrate": [],
     "import": ["ok.xes"],
@@ -44,13 +44,13 @@ def files(world: Any) -> None:
     (directory / "circle").symlink_to(directory / "circle")
 
 
-# -- what is wrong with a database's URL, for every command that has one ---------------------------------------------
+# -- the database URL, for every command that has one ---------------------------------------------------------------
 
 UNUSABLE_URLS: dict[str, tuple[Argument, str]] = {
     "of another database": (f"mysql://u:{PASSWORD}@h/d", "The database URL is not one of PostgreSQL"),
-    "no URL": ("nonsense", "The database URL is not one of PostgreSQL"),
+    "not a URL": ("nonsense", "The database URL is not one of PostgreSQL"),
     "keys and values": (f"host=127.0.0.1 password={PASSWORD}", "The database URL is not one of PostgreSQL"),
-    "a port that is no number": (f"postgresql://u:{PASSWORD}@h:x/d", "has a port that is not a number"),
+    "a port that is not a number": (f"postgresql://u:{PASSWORD}@h:x/d", "has a port that is not a number"),
     "port 0": (f"postgresql://u:{PASSWORD}@h:0/d", "has a port that is not a number from 1 to 65535"),
     "port 99999": (f"postgresql://u:{PASSWORD}@h:99999/d", "has a port that is not a number from 1 to 65535"),
     "a password that was not encoded": (
@@ -66,11 +66,11 @@ UNUSABLE_URLS: dict[str, tuple[Argument, str]] = {
         f"postgresql://u:{PASSWORD}@h/d?nosuch=1",
         'cannot be read: invalid URI query parameter: "nosuch"',
     ),
-    "no text": (b"postgresql://\xff@h/d", "POSTIL_DATABASE_URL: must be UTF-8"),
-    "none": ("", "POSTIL_DATABASE_URL is not set"),
+    "not UTF-8": (b"postgresql://\xff@h/d", "POSTIL_DATABASE_URL: must be UTF-8"),
+    "not set": ("", "POSTIL_DATABASE_URL is not set"),
 }
-UNANSWERED_URLS: dict[str, tuple[Argument, str]] = {
-    "nobody listens": (
+UNREACHABLE_URLS: dict[str, tuple[Argument, str]] = {
+    "no listener": (
         lambda w: f"postgresql://u:{PASSWORD}@127.0.0.1:{w.closed}/d",
         "Connection refused",
     ),
@@ -82,36 +82,38 @@ UNANSWERED_URLS: dict[str, tuple[Argument, str]] = {
 }
 
 
-def words(name: str) -> list[str]:
+def command_line(name: str) -> list[str]:
+    """Return the words of a command with its arguments."""
     return [*name.split(), *(DATABASE_COMMANDS | LONG_RUNNING)[name]]
 
 
-def around(name: str) -> dict[str, str]:
-    """What else a command asks for before it turns to the database; a benchmark brings its own."""
+def other_settings(name: str) -> dict[str, str]:
+    """Return the settings that a command checks before it connects to the database; a benchmark has its own."""
     return {} if "bench" in name else {"POSTIL_KAFKA_BOOTSTRAP_SERVERS": "h:1", "POSTIL_AUDIT_DIR": "garbage"}
 
 
 URL_ROWS = [
     *(pytest.param(name, *row, id=f"{name}: {what}")
       for name in [*DATABASE_COMMANDS, *LONG_RUNNING] for what, row in UNUSABLE_URLS.items()
-      if not (what == "none" and "bench" in name)),
+      if not (what == "not set" and "bench" in name)),
     *(pytest.param(name, *row, id=f"{name}: {what}")
-      for name in DATABASE_COMMANDS for what, row in UNANSWERED_URLS.items()),
+      for name in DATABASE_COMMANDS for what, row in UNREACHABLE_URLS.items()),
     *(pytest.param(name, lambda w: w.bare_url, "postil migrate", id=f"{name}: no schema")
       for name in DATABASE_COMMANDS if "bench" not in name and name != "migrate"),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "url", "says"), URL_ROWS)
-def test_a_database_that_cannot_be_used_is_refused_by_every_command(
-    command: Command, world: Any, name: str, url: Argument, says: str
+@pytest.mark.parametrize(("name", "url", "reason"), URL_ROWS)
+def test_every_command_refuses_an_unusable_database(
+    command: Command, world: Any, name: str, url: Argument, reason: str
 ) -> None:
+    """Each command exits with 2, gives the reason, and changes nothing when its database cannot be used."""
     before = world.left()
-    command(*words(name), **around(name), POSTIL_DATABASE_URL=url).assert_refuses(2, says)
-    assert before == world.left()
+    command(*command_line(name), **other_settings(name), POSTIL_DATABASE_URL=url).assert_refuses(2, reason)
+    assert world.left() == before
 
 
-# -- what is wrong with the other settings, each time in the environment or in the TOML file --------------------------
+# -- the other settings, in the environment and in the TOML file -----------------------------------------------------
 
 PATHS = ("POSTIL_DATA_DIR", "POSTIL_AUDIT_DIR", "POSTIL_KAFKA_SSL_CA")
 TEXTS = (
@@ -120,7 +122,7 @@ TEXTS = (
 )  # fmt: skip
 VARIABLES: list[tuple[str, str | bytes, str]] = [
     *((name, LONG, "each name in it less than 256") for name in PATHS),
-    *((name, NO_TEXT, "must be UTF-8") for name in TEXTS),
+    *((name, NOT_UTF8, "must be UTF-8") for name in TEXTS),
     *(("POSTIL_HTTP_PORT", value, "nput") for value in ("-1", "99999", "x", "nan", "8400.5", "9" * 5000)),
     *(("POSTIL_KAFKA_PARTITIONS", value, "Input should be") for value in ("0", "-1", "x", "inf", "100001")),
     *(("POSTIL_KAFKA_TOPIC", value, "that Kafka allows") for value in ("a b", "a/b", "..", LONG)),
@@ -145,18 +147,18 @@ TOML: dict[str, tuple[bytes, str]] = {
     "a table for a text": (b"[tenant]\nx = 1", "POSTIL_TENANT: Input should be a valid string"),
     "an unknown key": (b'colour = "red"', "POSTIL_COLOUR: Extra inputs are not permitted"),
     "an unknown table": (b"[tool]\nx = 1", "POSTIL_TOOL: Extra inputs are not permitted"),
-    "no TOML": (
+    "not TOML": (
         b'tenant = "a"\nkafka_password = hush',
         "settings.toml cannot be read: Invalid value (at line 2",
     ),
     "a raw NUL": (b'tenant = "a\0b"', "settings.toml cannot be read: Illegal character"),
-    "no UTF-8": (b'tenant = "\xff"', "settings.toml cannot be read"),
+    "not UTF-8": (b'tenant = "\xff"', "settings.toml cannot be read"),
     "lists a million deep": (b"tenant = " + b"[" * 1_000_000, "settings.toml is nested too deep"),
     "a key of 3,000 characters": (b"%s = 1" % LONG.encode(), "Extra inputs are not permitted"),
     "a lone surrogate": (b'tenant = "\\ud800"', "settings.toml cannot be read"),
 }
 CONFIGS: dict[str, tuple[Argument, str]] = {
-    "that is not there": (
+    "that does not exist": (
         "nosuch.toml",
         "POSTIL_CONFIG names nosuch.toml, which cannot be read: No such file",
     ),
@@ -164,34 +166,37 @@ CONFIGS: dict[str, tuple[Argument, str]] = {
     "under a file": ("a_file/settings.toml", "which cannot be read: Not a directory"),
     "in a circle": ("circle", "which cannot be read: Too many levels"),
     "of 3,000 characters": (LONG, "which cannot be read: File name too long"),
-    "that is no text": (NO_TEXT, "POSTIL_CONFIG names a"),
+    "that is not UTF-8": (NOT_UTF8, "POSTIL_CONFIG names a"),
 }
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "says"), VARIABLES, ids=[f"{n}: {v[:20]!r}" for n, v, _ in VARIABLES]
+    ("name", "value", "reason"), VARIABLES, ids=[f"{n}: {v[:20]!r}" for n, v, _ in VARIABLES]
 )
-def test_a_wrong_variable_is_named(
-    command: Command, world: Any, name: str, value: str | bytes, says: str
+def test_an_invalid_variable_is_named(
+    command: Command, world: Any, name: str, value: str | bytes, reason: str
 ) -> None:
+    """A command names the environment variable with an invalid value, and changes nothing."""
     before = world.left()
-    command("status", **{name: value}).assert_refuses(2, name, says)
-    assert before == world.left()
+    command("status", **{name: value}).assert_refuses(2, name, reason)
+    assert world.left() == before
 
 
 @pytest.mark.parametrize("what", TOML)
-def test_a_wrong_settings_file_is_named_with_the_place_in_it(
+def test_an_invalid_settings_file_is_named_with_the_place(
     command: Command, tmp_path: Path, what: str
 ) -> None:
-    content, says = TOML[what]
+    """A command names the key or the place in a settings file that cannot be used."""
+    content, reason = TOML[what]
     file = tmp_path / "settings.toml"
     file.write_bytes(content)
-    # Whatever is in the environment goes first, so nothing is.
+    # An empty variable counts as not set; other variables would override the file.
     answer = command("status", POSTIL_CONFIG=str(file), POSTIL_DATA_DIR="", POSTIL_DATABASE_URL="")
-    answer.assert_refuses(2, says)
+    answer.assert_refuses(2, reason)
 
 
 @pytest.mark.parametrize("what", CONFIGS)
-def test_a_settings_file_that_cannot_be_read_is_named(command: Command, what: str) -> None:
-    config, says = CONFIGS[what]
-    command("status", POSTIL_CONFIG=config).assert_refuses(2, says)
+def test_an_unreadable_settings_file_is_named(command: Command, what: str) -> None:
+    """A command names the settings file that it cannot read, with the reason."""
+    config, reason = CONFIGS[what]
+    command("status", POSTIL_CONFIG=config).assert_refuses(2, reason)
