@@ -1,4 +1,4 @@
-"""The promise of the whole: kill anything in the middle of an import, and nothing is lost, doubled or out of order."""
+"""Each part of the pipeline is killed during an import; no event is lost, doubled or out of order."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ import pytest
 from postil_stack import state_file
 from postil_stack.state_file import StackState
 
-CASES, EVENTS_PER_CASE = 1_500, 5  # of each log: some seconds of import
-DEADLINE = 90.0
+CASES, EVENTS_PER_CASE = 1_500, 5  # of each log; importing one takes some seconds
+TIMEOUT = 90.0  # seconds
 
 pytestmark = pytest.mark.xdist_group("stack")
 
@@ -41,7 +41,7 @@ def environment(data: Path) -> dict[str, str]:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Iterator[Path]:
-    """The data directory of a stack of this test's own."""
+    """The data directory of a stack that only this test uses."""
     directory = tmp_path / "data"
     up = postil(directory, "up", "--detach", "--port", "0")
     assert up.returncode == 0, up.stderr
@@ -51,43 +51,46 @@ def data(tmp_path: Path) -> Iterator[Path]:
         postil(directory, "down")
 
 
-def until(condition: Callable[[], bool], what: str) -> None:
-    """Wait for something to become true, looking often; the deadline only ends a test that has failed."""
-    deadline = time.monotonic() + DEADLINE
+def wait_until(condition: Callable[[], bool], event: str) -> None:
+    """Check `condition` 50 times a second until it is true; fail the test after `TIMEOUT`."""
+    deadline = time.monotonic() + TIMEOUT
     while not condition():
-        assert time.monotonic() < deadline, f"it never came about: {what}"
+        assert time.monotonic() < deadline, f"this did not happen: {event}"
         select.select([], [], [], 0.02)
 
 
-def running(data: Path) -> StackState:
-    found = state_file.read(data)
-    assert found is not None
-    return found
+def stack_state(data: Path) -> StackState:
+    """Return the state of the stack, which must exist."""
+    state = state_file.read(data)
+    assert state is not None
+    return state
 
 
 def runs_stored(data: Path) -> int:
+    """Return the number of runs in Postgres; 0 while Postgres is down."""
     try:
-        with psycopg.connect(running(data).settings["database_url"]) as connection:
+        with psycopg.connect(stack_state(data).settings["database_url"]) as connection:
             row = connection.execute("select count(*) from postil.run").fetchone()
             return row[0] if row else 0
-    except psycopg.OperationalError:  # it is just being killed
+    except psycopg.OperationalError:  # the server was killed a moment ago
         return 0
 
 
 def kill(data: Path, part: str) -> Callable[[], bool]:
-    """Kill one part without a word; what is returned tells whether another has taken its place and is ready."""
-    before = running(data).processes[part].pid
-    assert before is not None
-    os.kill(before, signal.SIGKILL)
+    """Send SIGKILL to one part; the returned function is true once its replacement is ready."""
+    killed_pid = stack_state(data).processes[part].pid
+    assert killed_pid is not None
+    os.kill(killed_pid, signal.SIGKILL)
 
     def is_back() -> bool:
-        now = running(data).processes[part]
-        return now.pid != before and now.status == "ready"
+        state = stack_state(data).processes[part]
+        return state.pid != killed_pid and state.status == "ready"
 
     return is_back
 
 
 def write_log(file: Path) -> None:
+    """Write an XES log with `CASES` cases."""
     with file.open("w", encoding="utf-8") as log:
         log.write('<log xes.version="1849-2016" xmlns="http://www.xes-standard.org/">\n')
         for case in range(CASES):
@@ -102,14 +105,13 @@ def write_log(file: Path) -> None:
         log.write("</log>\n")
 
 
-def test_everything_is_killed_in_the_middle_of_an_import_and_the_record_is_whole(
-    data: Path, tmp_path: Path
-) -> None:
+def test_each_part_is_killed_during_an_import_without_a_loss(data: Path, tmp_path: Path) -> None:
+    """Each part is killed during an import; then all copies hold the same events, and a second import adds no run."""
     logs: list[Path] = []
     for part in ("relay", "audit", "serve", "kafka", "postgres"):
         logs.append(tmp_path / f"killed-{part}.xes")
         write_log(logs[-1])
-        so_far = runs_stored(data)
+        runs_before = runs_stored(data)
         importer = subprocess.Popen(
             command("import", "--json", logs[-1]),
             env=environment(data),
@@ -118,27 +120,27 @@ def test_everything_is_killed_in_the_middle_of_an_import_and_the_record_is_whole
             text=True,
         )
         try:
-            until(lambda so_far=so_far: runs_stored(data) > so_far, "the import begins")
-            importer.send_signal(signal.SIGSTOP)  # so that it is in the middle, however quick the machine
+            wait_until(lambda runs_before=runs_before: runs_stored(data) > runs_before, "the import begins")
+            importer.send_signal(signal.SIGSTOP)  # a fast machine must not finish the import before the kill
             assert importer.poll() is None, f"the import ended before {part} was killed: make the log longer"
             is_back = kill(data, part)
-            importer.send_signal(signal.SIGCONT)  # it goes on without the part
-            until(is_back, f"{part} is back")
-            printed, complained = importer.communicate(timeout=DEADLINE)
+            importer.send_signal(signal.SIGCONT)  # the import continues without the part
+            wait_until(is_back, f"{part} is back")
+            output, errors = importer.communicate(timeout=TIMEOUT)
         finally:
             importer.kill()
             importer.communicate()
-        assert importer.returncode == 0, f"{printed}\n{complained}"
+        assert importer.returncode == 0, f"{output}\n{errors}"
 
-    verified = postil(data, "verify", "--json", "--wait", "60")
-    assert verified.returncode == 0, f"{verified.stdout}\n{verified.stderr}"
-    answer = json.loads(verified.stdout)
+    result = postil(data, "verify", "--json", "--wait", "60")
+    assert result.returncode == 0, f"{result.stdout}\n{result.stderr}"
+    report = json.loads(result.stdout)
     # run:created, a start and an end for each event of the case, run:completed
     events = len(logs) * CASES * (2 + 2 * EVENTS_PER_CASE)
-    assert answer["runs"] == len(logs) * CASES
-    assert {copy: answer["events"][copy] for copy in ("postgres", "kafka", "audit")} == dict.fromkeys(
+    assert report["runs"] == len(logs) * CASES
+    assert {copy: report["events"][copy] for copy in ("postgres", "kafka", "audit")} == dict.fromkeys(
         ("postgres", "kafka", "audit"), events
     )
-    again = postil(data, "import", "--json", *logs)
-    assert again.returncode == 0
+    repeated = postil(data, "import", "--json", *logs)
+    assert repeated.returncode == 0
     assert runs_stored(data) == len(logs) * CASES
