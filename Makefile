@@ -8,7 +8,7 @@ DATA ?= .postil
 FOLDER ?= docs
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint format faults bench docs lock clean
+.PHONY: help setup run demo test lint format faults bench docs lock upgrade clean
 
 help: ## Show what can be made
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,17 +53,23 @@ bench: setup ## Measure this machine, each figure with its physical limit
 	$(BIN)/postil bench latency
 	$(BIN)/python tests/benchmarks/warm_start.py
 
-docs: setup ## Write what is generated from the code: the reference pages and the page's TypeScript types
+docs: setup ## Write the reference pages and the page's types from the code, and build the site in build/site
 	$(BIN)/python docs/reference/generate.py
 	$(BIN)/python -m postil_consumers.dashboard.openapi --typescript \
 	    > consumers/postil_consumers/dashboard/web/src/api/schema.d.ts
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-lock: ## Pin the packages anew: versions and hashes, no addresses
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
-	    --upgrade --all-extras --group dev pyproject.toml -o requirements.txt
-	echo uv | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
-	    --upgrade - -o requirements-bootstrap.txt
+# Versions and hashes, no addresses. A version that is pinned already stays, unless pyproject.toml excludes it.
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+          --no-emit-index-url --no-annotate --no-header
+
+lock: ## Pin the packages that pyproject.toml added; the others keep their versions
+	$(COMPILE) $(UPGRADE) --all-extras --group dev pyproject.toml -o requirements.txt
+	echo uv | $(COMPILE) $(UPGRADE) - -o requirements-bootstrap.txt
+
+upgrade: UPGRADE = --upgrade
+upgrade: lock ## Pin the newest version of every package
 
 clean: ## Remove what was built (not the data of `make run`)
-	rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	rm -rf consumers/postil_consumers/dashboard/static consumers/postil_consumers/dashboard/web/node_modules

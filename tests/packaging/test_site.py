@@ -1,0 +1,104 @@
+"""The documentation builds as a site that needs no network."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LOADED = re.compile(
+    r"<(?:script|img|iframe|source|video|audio|embed)\b[^>]*\ssrc=[\"']?(?P<source>[^\"'\s>]+)"
+    r"|<link\b(?=[^>]*\brel=[\"']?(?:stylesheet|preload|prefetch|preconnect|icon|modulepreload))[^>]*\shref=[\"']?(?P<link>[^\"'\s>]+)"
+    r"|url\([\"']?(?P<url>[^\"')]+)|@import\s+[\"'](?P<style>[^\"']+)"
+)
+"""What a browser loads when it opens a page or its style sheets."""
+
+
+def build(config: Path, site: Path) -> subprocess.CompletedProcess[str]:
+    """Build the site that `config` describes, as `make docs` does."""
+    return subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--config-file", config, "--site-dir", site],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+    )
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the documentation, and return the folder of the site."""
+    folder = tmp_path_factory.mktemp("site")
+    built = build(ROOT / "mkdocs.yml", folder)
+    assert built.returncode == 0, built.stderr
+    return folder
+
+
+def test_each_page_is_on_the_site(site: Path) -> None:
+    """A strict build succeeds, and every Markdown file of docs/ becomes a page."""
+    pages = [path.relative_to(ROOT / "docs").with_suffix(".html") for path in (ROOT / "docs").rglob("*.md")]
+    assert len(pages) > 20
+    assert [page for page in pages if not (site / _as_built(page)).is_file()] == []
+
+
+def _as_built(page: Path) -> Path:
+    return page.with_name("index.html") if page.stem == "README" else page
+
+
+def test_the_site_loads_nothing_from_other_hosts(site: Path) -> None:
+    """Opening a page loads scripts, styles, fonts and images from the site itself only."""
+    loaded = [
+        (file.name, next(source for source in match.groups() if source))
+        for pattern in ("*.html", "*.css")
+        for file in site.rglob(pattern)
+        for match in LOADED.finditer(file.read_text("utf-8"))
+    ]
+    assert len(loaded) > 50
+    assert [(file, source) for file, source in loaded if re.match(r"(https?:)?//", source)] == []
+
+
+def test_no_page_makes_the_theme_load_a_library(site: Path) -> None:
+    """The theme loads Mermaid from a host as soon as a page has an element of this class; no page has one."""
+    pages = [
+        file.name
+        for file in site.rglob("*.html")
+        if re.search(r"class=[\"']?mermaid\b", file.read_text("utf-8"))
+    ]
+    assert pages == []
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[the errors](../core/errors.py)", "the repository has no such file"),
+        ("[a page](missing.md)", "is not found among documentation files"),
+        ("[a heading](#missing)", "there is no such anchor"),
+    ],
+)
+def test_a_broken_link_fails_the_build(tmp_path: Path, text: str, reason: str) -> None:
+    """A link to a file, page or heading that does not exist fails the build, and the message states why."""
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "index.md").write_text(f"# Title\n\n{text}\n", "utf-8")
+    (tmp_path / "docs" / "hooks").mkdir()
+    for file in ("mkdocs.yml", "docs/hooks/repository_links.py"):
+        (tmp_path / file).write_bytes((ROOT / file).read_bytes())
+    built = build(tmp_path / "mkdocs.yml", tmp_path / "site")
+    assert built.returncode == 1
+    assert reason in built.stderr
+
+
+def test_a_link_to_a_source_file_becomes_its_path(tmp_path: Path) -> None:
+    """On the site, a link to a file of the repository is its text and the file's path."""
+    (tmp_path / "docs" / "hooks").mkdir(parents=True)
+    for file in ("mkdocs.yml", "docs/hooks/repository_links.py"):
+        (tmp_path / file).write_bytes((ROOT / file).read_bytes())
+    (tmp_path / "docs" / "index.md").write_text("# Title\n\nSee [the build](../mkdocs.yml).\n", "utf-8")
+    built = build(tmp_path / "mkdocs.yml", tmp_path / "site")
+    assert built.returncode == 0, built.stderr
+    page = (tmp_path / "site" / "index.html").read_text("utf-8")
+    assert "See the build (<code>mkdocs.yml</code>)." in page
