@@ -27,7 +27,8 @@ def sql(url: str, statement: str) -> list[tuple[object, ...]]:
         return cursor.fetchall() if cursor.description else []
 
 
-def test_an_empty_database_is_brought_to_the_latest_revision_and_works(empty_database_url: str) -> None:
+def test_an_empty_database_gets_the_latest_revision(empty_database_url: str) -> None:
+    """`migrate` brings an empty database to the latest revision, and a run can be written there."""
     assert migrate(empty_database_url) == Migrated(before=None, after=latest_revision())
     postil = Postil(empty_database_url)
     with postil.run("first") as run:
@@ -36,13 +37,15 @@ def test_an_empty_database_is_brought_to_the_latest_revision_and_works(empty_dat
     assert sql(empty_database_url, "select count(*) from postil.event") == [(3,)]
 
 
-def test_a_second_time_changes_nothing(database_url: str) -> None:
+def test_a_second_migration_changes_nothing(database_url: str) -> None:
+    """A second `migrate` reports no change and leaves the functions as they are."""
     before = sql(database_url, FUNCTIONS)
     assert not migrate(database_url).changed
     assert sql(database_url, FUNCTIONS) == before
 
 
-def test_several_at_once_install_it_once(empty_database_url: str) -> None:
+def test_concurrent_migrations_install_the_schema_once(empty_database_url: str) -> None:
+    """Of four concurrent calls of `migrate` one installs the schema, and the others find it installed."""
     done: list[Migrated | BaseException] = []
     together = threading.Barrier(4)
 
@@ -50,7 +53,7 @@ def test_several_at_once_install_it_once(empty_database_url: str) -> None:
         together.wait(30)
         try:
             done.append(migrate(empty_database_url))
-        except BaseException as error:  # noqa: BLE001 (told by the test's own thread)
+        except BaseException as error:  # noqa: BLE001 (the test reads it after the join)
             done.append(error)
 
     threads = [threading.Thread(target=install) for _ in range(4)]
@@ -63,9 +66,10 @@ def test_several_at_once_install_it_once(empty_database_url: str) -> None:
     assert done.count(Migrated(latest, latest)) == 3
 
 
-def test_everything_lives_in_a_schema_of_its_own_and_the_hosts_migrations_are_left_alone(
+def test_the_hosts_schema_and_migrations_are_not_touched(
     empty_database_url: str,
 ) -> None:
+    """All objects are in the schema `postil`, and the host's own `alembic_version` keeps its value."""
     sql(
         empty_database_url,
         "create table alembic_version (version_num text); insert into alembic_version values ('theirs')",
@@ -77,7 +81,8 @@ def test_everything_lives_in_a_schema_of_its_own_and_the_hosts_migrations_are_le
     assert sql(empty_database_url, ours) == [(0,)]
 
 
-def test_functions_of_an_older_version_are_replaced_whatever_their_signature(database_url: str) -> None:
+def test_functions_of_an_older_version_are_replaced(database_url: str) -> None:
+    """`migrate` removes functions of an older version, also those with another signature or return type."""
     before = sql(database_url, FUNCTIONS)
     sql(
         database_url,
@@ -93,13 +98,15 @@ def test_functions_of_an_older_version_are_replaced_whatever_their_signature(dat
     assert sql(database_url, "select postil.create_tenant('t')") == [(True,)]
 
 
-def test_a_function_the_host_built_upon_survives(database_url: str) -> None:
+def test_a_view_that_uses_a_postil_function_survives(database_url: str) -> None:
+    """`migrate` keeps a host's view that depends on a Postil function."""
     sql(database_url, "create view public.theirs as select postil._rfc3339(now()) as t")
     migrate(database_url)
     assert len(sql(database_url, "select t from public.theirs")) == 1
 
 
-def test_what_was_recorded_survives(database_url: str) -> None:
+def test_events_survive_a_migration(database_url: str) -> None:
+    """Events written before `migrate` stay, and the next event continues their run_seq."""
     postil = Postil(database_url)
     postil.create_run("run")
     postil.annotate("run", {"a": 1})
@@ -109,7 +116,8 @@ def test_what_was_recorded_survives(database_url: str) -> None:
     postil.close()
 
 
-def test_a_schema_of_a_later_version_is_left_alone(database_url: str) -> None:
+def test_a_schema_of_a_later_version_is_refused(database_url: str) -> None:
+    """`migrate` raises `SchemaNewer` for a later revision and restores none of its functions."""
     sql(
         database_url,
         "update postil.alembic_version set version_num = '9999'; drop function postil.create_tenant",
@@ -130,7 +138,10 @@ def plain_role(postgres_server: EmbeddedPostgres) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("which", ["empty_database_url", "database_url"])
-def test_without_the_rights_it_says_so(request: pytest.FixtureRequest, plain_role: str, which: str) -> None:
+def test_missing_rights_are_refused_with_advice(
+    request: pytest.FixtureRequest, plain_role: str, which: str
+) -> None:
+    """A role without rights gets `WriteRefused` with the advice to grant them, and cannot write."""
     url: str = request.getfixturevalue(which)
     as_plain = f"postgresql://{plain_role}:secret@{url.partition('@')[2]}"
     with pytest.raises(errors.WriteRefused, match="permission denied") as refused:
@@ -143,13 +154,15 @@ def test_without_the_rights_it_says_so(request: pytest.FixtureRequest, plain_rol
 
 
 def test_a_wrong_password_is_unavailable_and_not_shown(empty_database_url: str) -> None:
+    """A wrong password raises `Unavailable`, whose text does not contain it."""
     url = f"postgresql://postil:wrong-{uuid.uuid4().hex}@{empty_database_url.partition('@')[2]}"
     with pytest.raises(errors.Unavailable, match="password") as refused:
         migrate(url)
     assert "wrong-" not in str(refused.value)
 
 
-def test_a_database_that_is_not_unicode_is_refused(postgres_server: EmbeddedPostgres) -> None:
+def test_a_database_that_is_not_utf8_is_refused(postgres_server: EmbeddedPostgres) -> None:
+    """`migrate` refuses a database whose encoding is not UTF8, and names the encoding."""
     name = f"ascii_{uuid.uuid4().hex[:8]}"
     sql(postgres_server.url, f"create database {name} encoding 'SQL_ASCII' locale 'C' template template0")
     with pytest.raises(errors.ConfigurationError, match="SQL_ASCII"):
@@ -157,9 +170,8 @@ def test_a_database_that_is_not_unicode_is_refused(postgres_server: EmbeddedPost
     sql(postgres_server.url, f"drop database {name}")
 
 
-def test_a_server_that_is_not_there_or_answers_nothing_is_unavailable_and_waited_for_no_longer_than_told() -> (
-    None
-):
+def test_a_silent_or_absent_server_is_unavailable() -> None:
+    """A silent server raises `Unavailable` after `connect_timeout`, and an absent one at once."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         with pytest.raises(errors.Unavailable, match="timeout"):
@@ -181,12 +193,14 @@ def test_a_server_that_is_not_there_or_answers_nothing_is_unavailable_and_waited
         ("postgresql+psycopg://host/x?nosuch=1", "invalid URI query parameter"),
     ],
 )
-def test_what_is_no_url_of_postgresql_is_refused(url: str, why: str) -> None:
+def test_an_invalid_database_url_is_refused(url: str, why: str) -> None:
+    """A URL that is malformed or not PostgreSQL's raises `ConfigurationError` with the reason."""
     with pytest.raises(errors.ConfigurationError, match=why):
         migrate(url)
 
 
-def test_writers_go_on_while_it_is_migrated(database_url: str) -> None:
+def test_writers_continue_during_a_migration(database_url: str) -> None:
+    """Writers see no error while `migrate` runs."""
     failures: list[BaseException] = []
     over = threading.Event()
 
@@ -196,7 +210,7 @@ def test_writers_go_on_while_it_is_migrated(database_url: str) -> None:
             postil.create_run(run_id)
             while not over.is_set():
                 postil.annotate(run_id, {"a": 1})
-        except BaseException as error:  # noqa: BLE001 (told by the test's own thread)
+        except BaseException as error:  # noqa: BLE001 (the test reads it after the join)
             failures.append(error)
         finally:
             postil.close()

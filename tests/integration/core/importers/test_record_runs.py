@@ -1,4 +1,4 @@
-"""Whole histories at once: the same events as if they had been told one by one, once, all or nothing."""
+"""`record_runs` stores whole histories: the same events as single writes, each history once, all or nothing."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ AT = "2022-03-04T05:06:{:02}Z"
 
 
 def history(run_id: str, **fields: Any) -> dict[str, Any]:
+    """Return a completed history of six steps, with some of its fields replaced."""
     return {
         "run_id": run_id,
         "name": "receipt",
@@ -40,10 +41,12 @@ def history(run_id: str, **fields: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def run_id() -> str:
+    """The id of a run that does not exist."""
     return f"history-{uuid.uuid4().hex[:12]}"
 
 
-def test_a_history_becomes_a_run_with_its_events_in_order(postil: Postil, record: Any, run_id: str) -> None:
+def test_a_history_becomes_a_run_with_one_event_per_step(postil: Postil, record: Any, run_id: str) -> None:
+    """A history becomes a run with one event per step, in order, each with the step's time and the state at that step."""
     assert postil.record_runs([history(run_id)]) == [ImportedRun(run_id, 8, created=True)]
     assert record.types(run_id) == [
         "run:created", "stage:started", "tool_call:completed", "annotation:created", "annotation:created",
@@ -69,16 +72,17 @@ def test_a_history_becomes_a_run_with_its_events_in_order(postil: Postil, record
     assert [time[-5:-3] for (time,) in times] == ["00", "01", "02", "03", "03", "04", "05", "09"]
 
 
-def test_the_rows_say_what_the_last_events_say(postil: Postil, record: Any, run_id: str) -> None:
+def test_stored_rows_equal_the_last_event_of_each_object(postil: Postil, record: Any, run_id: str) -> None:
+    """The rows of an imported run equal the data of the last event of each object."""
     postil.record_runs([history(run_id)])
     differing = record.sql(
         """
-        select e.type, e.data, now.data from postil.event e
+        select e.type, e.data, stored.data from postil.event e
         join (select 'stages/' || id as subject, postil._stage_data(s) as data from postil.stage s where run_id = %(run)s
               union all select 'tool-calls/' || id, postil._tool_call_data(t) from postil.tool_call t where run_id = %(run)s
               union all select 'annotations/' || id, postil._annotation_data(a) from postil.annotation a where run_id = %(run)s
-              union all select 'runs/' || id, postil._run_data(r) from postil.run r where id = %(run)s) now using (subject)
-        where e.run_id = %(run)s and e.type not in ('run:created', 'stage:started') and e.data <> now.data
+              union all select 'runs/' || id, postil._run_data(r) from postil.run r where id = %(run)s) stored using (subject)
+        where e.run_id = %(run)s and e.type not in ('run:created', 'stage:started') and e.data <> stored.data
         """.replace("%(run)s", f"'{run_id}'")
     )
     assert differing == []
@@ -86,7 +90,8 @@ def test_the_rows_say_what_the_last_events_say(postil: Postil, record: Any, run_
     assert head == len(record.events(run_id))
 
 
-def test_recording_the_same_again_changes_nothing(postil: Postil, record: Any, run_id: str) -> None:
+def test_recording_the_same_history_again_changes_nothing(postil: Postil, record: Any, run_id: str) -> None:
+    """A history that is already stored is skipped, while the new ones of the same call are stored."""
     postil.record_runs([history(run_id)])
     before = record.traces()
     other = f"{run_id}-other"
@@ -98,9 +103,10 @@ def test_recording_the_same_again_changes_nothing(postil: Postil, record: Any, r
 
 
 @pytest.mark.parametrize("change", [{"steps": []}, {"status": "failed"}, {"result": None}, {"name": "x"}])
-def test_the_same_run_with_other_content_is_a_conflict_and_nothing_of_the_call_stays(
+def test_a_changed_history_is_a_conflict(
     postil: Postil, record: Any, run_id: str, change: dict[str, Any]
 ) -> None:
+    """A stored run with other content raises `IdempotencyConflict`, and the whole call stores nothing."""
     postil.record_runs([history(run_id)])
     before = record.traces()
     with pytest.raises(errors.IdempotencyConflict, match=run_id):
@@ -108,18 +114,21 @@ def test_the_same_run_with_other_content_is_a_conflict_and_nothing_of_the_call_s
     assert record.traces() == before
 
 
-def test_a_run_that_was_created_live_is_not_overwritten(postil: Postil, record: Any, run: str) -> None:
+def test_a_run_that_was_not_imported_is_never_overwritten(postil: Postil, record: Any, run: str) -> None:
+    """A history with the id of a run that was created live raises `IdempotencyConflict`."""
     with pytest.raises(errors.IdempotencyConflict, match=run):
         postil.record_runs([history(run)])
     assert record.types(run) == ["run:created"]
 
 
-def test_a_run_twice_in_one_call_is_refused(postil: Postil, record: Any, run_id: str) -> None:
+def test_two_histories_of_one_run_in_a_call_are_refused(postil: Postil, record: Any, run_id: str) -> None:
+    """Two histories of the same run in one call raise `IdempotencyConflict`."""
     with pytest.raises(errors.IdempotencyConflict, match="twice"):
         postil.record_runs([history(run_id), history(run_id)])
 
 
-def test_an_unfinished_history_goes_on_live(postil: Postil, record: Any, run_id: str) -> None:
+def test_an_unfinished_history_can_be_continued_live(postil: Postil, record: Any, run_id: str) -> None:
+    """A run imported with the status running takes live writes until it finishes."""
     steps = [{"type": "stage:started", "id": "s", "name": "s"}]
     postil.record_runs([{"run_id": run_id, "status": "running", "steps": steps}])
     postil.complete_stage(run_id, "s", {"a": 1})
@@ -130,20 +139,22 @@ def test_an_unfinished_history_goes_on_live(postil: Postil, record: Any, run_id:
 
 
 @pytest.mark.parametrize("status", ["failed", "cancelled"])
-def test_a_history_ends_as_it_says(postil: Postil, record: Any, run_id: str, status: str) -> None:
+def test_a_history_ends_with_its_status(postil: Postil, record: Any, run_id: str, status: str) -> None:
+    """A failed or cancelled history ends with the event of its status."""
     postil.record_runs([{"run_id": run_id, "status": status}])
     assert record.types(run_id) == ["run:created", f"run:{status}"]
 
 
 def test_an_empty_call_records_nothing(postil: Postil) -> None:
+    """`record_runs` without histories returns an empty list."""
     assert postil.record_runs([]) == []
 
 
 STEP = {"type": "stage:started", "id": "s", "name": "s"}
-NOTE = {"type": "annotation:created", "key": "a", "value": 1}
+ANNOTATION = {"type": "annotation:created", "key": "a", "value": 1}
 CALL = {"type": "tool_call:completed", "id": "t", "name": "t"}
 BAD_STEPS: list[tuple[str, list[Any], str, type[errors.WriteRefused]]] = [
-    ("no object", ["x"], "[0]", errors.InvalidInput),
+    ("not an object", ["x"], "[0]", errors.InvalidInput),
     ("no type", [{}], "[0].type", errors.InvalidInput),
     ("unknown type", [STEP, STEP | {"type": "stage:paused"}], "[1].type", errors.InvalidInput),
     ("no id", [{"type": "stage:started", "name": "s"}], "[0].id", errors.InvalidInput),
@@ -155,85 +166,91 @@ BAD_STEPS: list[tuple[str, list[Any], str, type[errors.WriteRefused]]] = [
     ("an actor without kind", [STEP, CALL | {"actor": {"id": "a"}}], "[1].actor.kind", errors.InvalidInput),
     ("a negative duration", [CALL | {"duration_ms": -1}], "[0].duration_ms", errors.InvalidInput),
     ("a duration in words", [CALL | {"duration_ms": "1"}], "[0].duration_ms", errors.InvalidInput),
-    ("a key with capitals", [NOTE | {"key": "A"}], "[0].key", errors.InvalidAnnotation),
+    ("a key with capitals", [ANNOTATION | {"key": "A"}], "[0].key", errors.InvalidAnnotation),
     ("no value", [STEP, {"type": "annotation:created", "key": "a"}], "[1].value", errors.InvalidAnnotation),
-    ("a large value", [NOTE | {"value": "x" * 20_000}], "[0].value", errors.PayloadTooLarge),
+    ("a large value", [ANNOTATION | {"value": "x" * 20_000}], "[0].value", errors.PayloadTooLarge),
     ("a large result", [CALL | {"result": "x" * 300_000}], "[0].result", errors.PayloadTooLarge),
-    ("another attempt", [NOTE | {"attempt": 2}], "[0].attempt", errors.InvalidAnnotation),
+    ("another attempt", [ANNOTATION | {"attempt": 2}], "[0].attempt", errors.InvalidAnnotation),
     ("a stage twice", [STEP, STEP], "[1]", errors.InvalidInput),
     ("a stage ended twice", [STEP | {"type": "stage:failed"}, STEP | {"type": "stage:completed"}], "[1]", errors.InvalidInput),
-    ("a tool call twice", [CALL, NOTE, CALL], "[2]", errors.InvalidInput),
-    ("an idempotency key twice", [NOTE | {"idempotency_key": "k"}] * 2, "[1]", errors.InvalidInput),
-    ("no RFC 3339 time", [STEP | {"at": "yesterday"}], "[0].at", errors.InvalidInput),
+    ("a tool call twice", [CALL, ANNOTATION, CALL], "[2]", errors.InvalidInput),
+    ("an idempotency key twice", [ANNOTATION | {"idempotency_key": "k"}] * 2, "[1]", errors.InvalidInput),
+    ("not an RFC 3339 time", [STEP | {"at": "yesterday"}], "[0].at", errors.InvalidInput),
     ("a time without zone", [STEP, STEP | {"id": "x", "at": "2022-01-01T00:00:00"}], "[1].at", errors.InvalidInput),
     ("no such day", [STEP | {"at": "2022-02-30T00:00:00Z"}], "[0].at", errors.InvalidInput),
     ("no such zone", [STEP | {"at": "2022-02-03T00:00:00+99"}], "[0].at", errors.InvalidInput),
     ("the year 0", [STEP | {"at": "0000-01-01T00:00:00Z"}], "[0].at", errors.InvalidInput),
     ("a number for a time", [STEP | {"at": 5}], "[0].at", errors.InvalidInput),
-    ("a note's own bad time", [NOTE | {"recorded_at": "x"}], "[0].recorded_at", errors.InvalidInput),
+    ("a malformed recorded_at", [ANNOTATION | {"recorded_at": "x"}], "[0].recorded_at", errors.InvalidInput),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("steps", "place", "error"), [case[1:] for case in BAD_STEPS], ids=[case[0] for case in BAD_STEPS]
 )
-def test_a_bad_step_is_refused_with_its_place_and_nothing_stays(
+def test_a_malformed_step_is_refused_with_its_path(
     postil: Postil, record: Any, run_id: str, steps: list[Any], place: str, error: type[errors.WriteRefused]
 ) -> None:
+    """A malformed step raises the typed error with the path to its field, and the whole call stores nothing."""
     before = record.traces()
-    with pytest.raises(error) as refused:
+    with pytest.raises(error) as caught:
         postil.record_runs([history(f"{run_id}-good"), {"run_id": run_id, "steps": steps}])
-    assert type(refused.value) is error
-    assert refused.value.field == f"histories[1].steps{place}"
+    assert type(caught.value) is error
+    assert caught.value.field == f"histories[1].steps{place}"
     assert record.traces() == before
 
 
 BAD_HISTORIES: list[tuple[str, Any, str]] = [
-    ("no object", 5, ""),
+    ("not an object", 5, ""),
     ("no run id", {}, ".run_id"),
     ("a number for a run id", {"run_id": 5}, ".run_id"),
     ("an empty run id", {"run_id": ""}, ".run_id"),
     ("a number for a name", {"run_id": "x", "name": 5}, ".name"),
     ("an unknown status", {"run_id": "x", "status": "pending"}, ".status"),
     ("an unknown field", {"run_id": "x", "colour": 1}, ".colour"),
-    ("steps that are none", {"run_id": "x", "steps": {}}, ".steps"),
-    ("a bad time", {"run_id": "x", "ended_at": "10000-01-01T00:00:00Z"}, ".ended_at"),
+    ("steps that are not a list", {"run_id": "x", "steps": {}}, ".steps"),
+    ("a malformed time", {"run_id": "x", "ended_at": "10000-01-01T00:00:00Z"}, ".ended_at"),
     ("a large input", {"run_id": "x", "input": "x" * 300_000}, ".input"),
-    ("a bad actor", {"run_id": "x", "actor": {"kind": "user", "name": "x"}}, ".actor.name"),
+    (
+        "an actor with an unknown field",
+        {"run_id": "x", "actor": {"kind": "user", "name": "x"}},
+        ".actor.name",
+    ),
 ]
 
 
 @pytest.mark.parametrize(
     ("bad", "place"), [case[1:] for case in BAD_HISTORIES], ids=[case[0] for case in BAD_HISTORIES]
 )
-def test_a_bad_history_is_refused_with_its_place(
+def test_a_malformed_history_is_refused_with_its_path(
     postil: Postil, record: Any, run_id: str, bad: Any, place: str
 ) -> None:
+    """A malformed history raises `InvalidInput` with the path to its field, and the whole call stores nothing."""
     before = record.traces()
-    with pytest.raises(errors.InvalidInput) as refused:
+    with pytest.raises(errors.InvalidInput) as caught:
         postil.record_runs([history(run_id), bad])
-    assert refused.value.field == f"histories[1]{place}"
+    assert caught.value.field == f"histories[1]{place}"
     assert record.traces() == before
 
 
-def test_a_step_of_a_stage_the_history_lacks_is_refused(postil: Postil, record: Any, run_id: str) -> None:
+def test_a_step_of_an_unknown_stage_is_refused(postil: Postil, record: Any, run_id: str) -> None:
+    """A step that names a stage the history does not have raises `StageNotFound` and stores nothing."""
     before = record.traces()
     with pytest.raises(errors.StageNotFound, match=run_id):
-        postil.record_runs([{"run_id": run_id, "steps": [NOTE | {"stage_id": "unheard of"}]}])
+        postil.record_runs([{"run_id": run_id, "steps": [ANNOTATION | {"stage_id": "unknown"}]}])
     assert record.traces() == before
 
 
-def test_the_same_histories_from_many_at_once_are_stored_once(
-    postil: Postil, record: Any, run_id: str
-) -> None:
+def test_concurrent_imports_store_each_history_once(postil: Postil, record: Any, run_id: str) -> None:
+    """Four threads that import the same histories in different order store each of them once, without a failure."""
     runs = [history(f"{run_id}-{n:02}") for n in range(20)]
-    answers: list[ImportedRun] = []
+    imported: list[ImportedRun] = []
     failures: list[BaseException] = []
 
     def write(order: list[Any]) -> None:
         try:
-            answers.extend(postil.record_runs(order))
-        except BaseException as error:  # noqa: BLE001 (told by the test's own thread)
+            imported.extend(postil.record_runs(order))
+        except BaseException as error:  # noqa: BLE001 (the test's thread reports it)
             failures.append(error)
 
     threads = [
@@ -244,6 +261,6 @@ def test_the_same_histories_from_many_at_once_are_stored_once(
     for thread in threads:
         thread.join()
     assert failures == []
-    assert sorted(one.created for one in answers) == [False] * 60 + [True] * 20
-    for one in runs:
-        assert len(record.events(one["run_id"])) == 8
+    assert sorted(run.created for run in imported) == [False] * 60 + [True] * 20
+    for run in runs:
+        assert len(record.events(run["run_id"])) == 8

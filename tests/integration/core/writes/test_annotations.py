@@ -1,4 +1,4 @@
-"""Annotations: what is stored, what each call answers, and what the log says of it."""
+"""Annotations: the events that a call writes, the receipts it returns, and when a call is a retry."""
 
 from __future__ import annotations
 
@@ -24,13 +24,12 @@ from postil import (
 )
 
 
-def test_a_decision_expands_to_its_keys_in_order_and_leaves_out_what_was_not_said(
-    postil: Postil, record: Any, run: str
-) -> None:
-    done = postil.annotate(
+def test_a_decision_becomes_one_annotation_per_given_field(postil: Postil, record: Any, run: str) -> None:
+    """A `Decision` becomes one annotation per field that was given, in field order, in one group."""
+    receipts = postil.annotate(
         run, Decision(outcome="refund", rationale="duplicate", confidence=0.93), actor=agent("triage", "2.1")
     )
-    assert [(one.run_seq, one.created) for one in done] == [(2, True), (3, True), (4, True)]
+    assert [(receipt.run_seq, receipt.created) for receipt in receipts] == [(2, True), (3, True), (4, True)]
     _, *events = record.events(run)
     assert [(data["key"], data["value"]) for _, data in events] == [
         ("decision.outcome", "refund"),
@@ -38,15 +37,18 @@ def test_a_decision_expands_to_its_keys_in_order_and_leaves_out_what_was_not_sai
         ("decision.confidence", 0.93),
     ]
     assert {data["actor"]["version"] for _, data in events} == {"2.1"}
-    assert {data["group_id"] for _, data in events} == {str(done[0].id)}, "the group is named by its first"
+    assert {data["group_id"] for _, data in events} == {str(receipts[0].id)}, (
+        "the group has the id of its first annotation"
+    )
 
 
-def test_the_event_says_all_of_the_row_and_keeps_its_nulls(postil: Postil, record: Any, run: str) -> None:
-    (done,) = postil.annotate(run, {"a.key": None})
+def test_the_event_has_every_column_of_its_annotation(postil: Postil, record: Any, run: str) -> None:
+    """The event of an annotation has all of its columns; a column without a value is null."""
+    (receipt,) = postil.annotate(run, {"a.key": None})
     (_, (type_, data)) = record.events(run)
     assert type_ == "annotation:created"
     assert data == {
-        "id": str(done.id),
+        "id": str(receipt.id),
         "key": "a.key",
         "value": None,
         "payload": None,
@@ -56,16 +58,17 @@ def test_the_event_says_all_of_the_row_and_keeps_its_nulls(postil: Postil, recor
         "stage_id": None,
         "attempt": 1,
         "try": None,
-        "group_id": str(done.id),
+        "group_id": str(receipt.id),
         "idempotency_key": None,
     }
     subject = record.one("select subject from postil.event where run_id = %s and run_seq = 2", run)
-    assert subject == f"annotations/{done.id}"
+    assert subject == f"annotations/{receipt.id}"
 
 
-def test_every_field_of_a_note_is_stored_and_told(postil: Postil, record: Any, run: str) -> None:
+def test_every_field_of_an_annotation_reaches_its_event(postil: Postil, record: Any, run: str) -> None:
+    """Every field of a `NewAnnotation` is in the event, and its own actor replaces the actor of the call."""
     postil.start_stage(run, "s")
-    note = NewAnnotation(
+    annotation = NewAnnotation(
         "a",
         {"deep": [1, 2.5, "ü", None, True]},
         payload={"p": 1},
@@ -77,7 +80,7 @@ def test_every_field_of_a_note_is_stored_and_told(postil: Postil, record: Any, r
         try_=3,
         idempotency_key="once",
     )
-    postil.annotate(run, note, actor=agent("other"))
+    postil.annotate(run, annotation, actor=agent("other"))
     _, data = record.events(run)[-1]
     assert {name: value for name, value in data.items() if name not in {"id", "group_id"}} == {
         "key": "a",
@@ -93,23 +96,21 @@ def test_every_field_of_a_note_is_stored_and_told(postil: Postil, record: Any, r
     }
 
 
-def test_a_dictionary_and_conventions_and_notes_go_in_one_statement_in_the_order_said(
-    postil: Postil, record: Any, run: str
-) -> None:
-    done = postil.annotate(
+def test_one_call_mixes_dictionaries_conventions_and_fields(postil: Postil, record: Any, run: str) -> None:
+    """Dictionaries, conventions and `NewAnnotation` objects of one call are stored in the order of the arguments."""
+    receipts = postil.annotate(
         run,
         {"z": 1, "a": 2},
         Approval(approvers=["ada"]),
         NewAnnotation("m", 3),
         Revision(previous_run_id="r0"),
     )
-    assert [one.run_seq for one in done] == [2, 3, 4, 5, 6]
+    assert [receipt.run_seq for receipt in receipts] == [2, 3, 4, 5, 6]
     assert record.keys(run) == ["z", "a", "approval.approvers", "m", "revision.previous_run_id"]
 
 
-def test_two_conventions_in_one_call_are_two_groups_and_single_keys_are_groups_of_their_own(
-    postil: Postil, record: Any, run: str
-) -> None:
+def test_each_convention_and_each_single_key_is_a_group(postil: Postil, record: Any, run: str) -> None:
+    """Each convention is one group with its payload on the first annotation, and each single key is a separate group."""
     first = Decision(outcome="a", rationale="b", payload={"evidence": 1})
     second = Failure(type="x", message="y", payload=None)
     postil.annotate(run, first, {"k": 1, "l": 2}, second)
@@ -126,33 +127,34 @@ def test_two_conventions_in_one_call_are_two_groups_and_single_keys_are_groups_o
         (None, True),
         (None, True),
         (None, True),
-        (None, False),  # a payload that says null
+        (None, False),  # the payload null
         (None, True),
-    ], "a payload belongs to its group once"
+    ], "only the first annotation of a group has its payload"
 
 
-def test_saying_nothing_records_nothing(postil: Postil, record: Any, run: str) -> None:
+def test_a_call_without_annotations_writes_no_event(postil: Postil, record: Any, run: str) -> None:
+    """`annotate` without annotations returns an empty list and writes no event."""
     assert postil.annotate(run) == []
     assert postil.annotate(run, {}) == []
     assert record.types(run) == ["run:created"]
 
 
-def test_when_it_was_said_is_kept_beside_when_it_was_stored(postil: Postil, record: Any, run: str) -> None:
-    said = datetime(2020, 2, 29, 12, 30, 15, 123456, tzinfo=timezone(timedelta(hours=5, minutes=30)))
+def test_recorded_at_is_stored_in_addition_to_created_at(postil: Postil, record: Any, run: str) -> None:
+    """`recorded_at` keeps the caller's time to the microsecond, and `created_at` is the time of the write."""
+    stated = datetime(2020, 2, 29, 12, 30, 15, 123456, tzinfo=timezone(timedelta(hours=5, minutes=30)))
     earlier = datetime(1999, 12, 31, 23, 59, 59, tzinfo=UTC)
-    postil.annotate(run, {"a": 1}, NewAnnotation("b", 2, recorded_at=earlier), recorded_at=said)
+    postil.annotate(run, {"a": 1}, NewAnnotation("b", 2, recorded_at=earlier), recorded_at=stated)
     rows = record.sql(
         "select a.recorded_at, e.recorded_at, a.created_at = e.created_at, a.created_at > now() - interval '1 hour'"
         " from postil.annotation a join postil.event e using (tenant, run_id, run_seq)"
         " where run_id = %s order by run_seq",
         run,
     )
-    assert rows == [(said, said, True, True), (earlier, earlier, True, True)]
+    assert rows == [(stated, stated, True, True), (earlier, earlier, True, True)]
 
 
-def test_annotations_are_possible_on_a_run_of_any_status_unless_a_live_one_is_asked_for(
-    postil: Postil, record: Any, run: str
-) -> None:
+def test_only_live_annotations_need_a_run_in_progress(postil: Postil, record: Any, run: str) -> None:
+    """A finished run takes annotations, but refuses them with `live=True`."""
     postil.finish_run(run)
     postil.annotate(run, {"afterwards": 1})
     with pytest.raises(errors.RunFinished):
@@ -160,15 +162,16 @@ def test_annotations_are_possible_on_a_run_of_any_status_unless_a_live_one_is_as
     assert record.keys(run) == ["afterwards"]
 
 
-# ---------------------------------------------------------------------- once, however often it is said
+# ---------------------------------------------------------------------- idempotency
 
 
-def test_a_retry_answers_what_is_stored_and_emits_nothing(postil: Postil, record: Any, run: str) -> None:
-    say = {"a": {"x": 1.0}, "b": [2]}
-    first = postil.annotate(run, say, actor=user("ada"), idempotency_key="hook-1")
-    again = postil.annotate(run, say, actor=user("ada"), idempotency_key="hook-1")
-    assert [one.created for one in first] == [True, True]
-    assert again == [Receipt(one.id, one.run_seq, created=False) for one in first]
+def test_a_retry_returns_the_stored_receipts(postil: Postil, record: Any, run: str) -> None:
+    """The same call with the same idempotency key returns the stored receipts and writes no event."""
+    values = {"a": {"x": 1.0}, "b": [2]}
+    first = postil.annotate(run, values, actor=user("ada"), idempotency_key="hook-1")
+    again = postil.annotate(run, values, actor=user("ada"), idempotency_key="hook-1")
+    assert [receipt.created for receipt in first] == [True, True]
+    assert again == [Receipt(receipt.id, receipt.run_seq, created=False) for receipt in first]
     assert record.keys(run) == ["a", "b"]
 
 
@@ -182,54 +185,53 @@ def test_a_retry_answers_what_is_stored_and_emits_nothing(postil: Postil, record
         NewAnnotation("a", 1, actor=user("bob")),
     ],
 )
-def test_other_content_under_the_same_key_is_a_conflict_that_tells_both(
+def test_other_content_under_an_idempotency_key_is_a_conflict(
     postil: Postil, record: Any, run: str, other: NewAnnotation
 ) -> None:
+    """Other content under a used idempotency key is refused, and the error names the run, key and stored annotation."""
     (stored,) = postil.annotate(run, NewAnnotation("a", 1), idempotency_key="k")
     before = record.traces()
-    with pytest.raises(errors.IdempotencyConflict) as refused:
+    with pytest.raises(errors.IdempotencyConflict) as caught:
         postil.annotate(run, {"fresh": 1}, other, idempotency_key="k")
-    assert run in refused.value.what
-    assert "'k'" in refused.value.what
-    assert str(stored.id) in refused.value.what
-    assert "run_seq 2" in refused.value.what
-    assert refused.value.field == "annotations[1]"
+    assert run in caught.value.what
+    assert "'k'" in caught.value.what
+    assert str(stored.id) in caught.value.what
+    assert "run_seq 2" in caught.value.what
+    assert caught.value.field == "annotations[1]"
     assert record.traces() == before
 
 
-def test_the_same_idempotency_key_serves_many_keys_and_many_runs(
-    postil: Postil, record: Any, run: str
-) -> None:
+def test_an_idempotency_key_is_unique_per_run_and_key(postil: Postil, record: Any, run: str) -> None:
+    """Two runs, or two keys of one run, may use the same idempotency key."""
     postil.create_run(other := f"{run}-other")
     for run_id in (run, other):
         for key in ("a", "b"):
-            (done,) = postil.annotate(run_id, {key: 1}, idempotency_key="k")
-            assert done.created
+            (receipt,) = postil.annotate(run_id, {key: 1}, idempotency_key="k")
+            assert receipt.created
 
 
-def test_a_key_said_twice_in_one_call_is_stored_once(postil: Postil, record: Any, run: str) -> None:
-    one, two, three = postil.annotate(run, {"a": 1}, {"a": 1}, {"b": 1}, idempotency_key="k")
-    assert (one.id, one.run_seq) == (two.id, two.run_seq)
-    assert [one.created, two.created, three.created] == [True, False, True]
+def test_a_repeated_annotation_in_one_call_is_stored_once(postil: Postil, record: Any, run: str) -> None:
+    """A repeated annotation of one call is stored once; a repeated key with another value is refused."""
+    first, repeated, other = postil.annotate(run, {"a": 1}, {"a": 1}, {"b": 1}, idempotency_key="k")
+    assert (first.id, first.run_seq) == (repeated.id, repeated.run_seq)
+    assert [first.created, repeated.created, other.created] == [True, False, True]
     assert record.keys(run) == ["a", "b"]
     with pytest.raises(errors.IdempotencyConflict, match="twice in this call"):
         postil.annotate(run, {"c": 1}, {"c": 2}, idempotency_key="k")
 
 
-def test_fresh_and_stored_annotations_mix_and_numbers_stay_gapless(
-    postil: Postil, record: Any, run: str
-) -> None:
-    old = [postil.annotate(run, {key: 1}, idempotency_key="k")[0] for key in ("b", "d")]
-    done = postil.annotate(run, dict.fromkeys("abcde", 1), {"f": 1}, idempotency_key="k")
-    assert [one.created for one in done] == [True, False, True, False, True, True]
-    assert [done[1].id, done[3].id] == [one.id for one in old]
-    assert [one.run_seq for one in done] == [4, 2, 5, 3, 6, 7]
+def test_new_and_stored_annotations_mix_without_a_gap(postil: Postil, record: Any, run: str) -> None:
+    """In a call that repeats some annotations, only the new ones are stored, and the run_seq has no gap."""
+    stored = [postil.annotate(run, {key: 1}, idempotency_key="k")[0] for key in ("b", "d")]
+    receipts = postil.annotate(run, dict.fromkeys("abcde", 1), {"f": 1}, idempotency_key="k")
+    assert [receipt.created for receipt in receipts] == [True, False, True, False, True, True]
+    assert [receipts[1].id, receipts[3].id] == [receipt.id for receipt in stored]
+    assert [receipt.run_seq for receipt in receipts] == [4, 2, 5, 3, 6, 7]
     assert record.keys(run) == ["b", "d", "a", "c", "e", "f"]
 
 
-def test_a_note_keeps_its_own_idempotency_key_and_takes_the_calls_where_it_has_none(
-    postil: Postil, record: Any, run: str
-) -> None:
+def test_an_annotations_idempotency_key_precedes_the_calls(postil: Postil, record: Any, run: str) -> None:
+    """The idempotency key of the call applies to annotations that have none."""
     postil.annotate(
         run, NewAnnotation("a", 1, idempotency_key="own"), NewAnnotation("b", 1), idempotency_key="call"
     )
@@ -239,22 +241,22 @@ def test_a_note_keeps_its_own_idempotency_key_and_takes_the_calls_where_it_has_n
     assert stored == [("a", "own"), ("b", "call")]
 
 
-def test_inside_a_stage_the_key_is_the_stages_own(postil: Postil, record: Any, run: str) -> None:
+def test_idempotency_keys_of_stages_are_separate(postil: Postil, record: Any, run: str) -> None:
+    """The same idempotency key and annotation key may be used once in each stage and once outside of them."""
     for stage in ("one", "two"):
         postil.start_stage(run, stage)
-        (done,) = postil.annotate(run, {"a": stage}, stage_id=stage, idempotency_key="k")
-        assert done.created
-    (done,) = postil.annotate(run, {"a": "outside"}, idempotency_key="k")
-    assert done.created
-    (done,) = postil.annotate(run, {"a": "two"}, stage_id="two", idempotency_key="k")
-    assert not done.created
+        (receipt,) = postil.annotate(run, {"a": stage}, stage_id=stage, idempotency_key="k")
+        assert receipt.created
+    (receipt,) = postil.annotate(run, {"a": "outside"}, idempotency_key="k")
+    assert receipt.created
+    (receipt,) = postil.annotate(run, {"a": "two"}, stage_id="two", idempotency_key="k")
+    assert not receipt.created
     both = [NewAnnotation("b", stage, stage_id=stage) for stage in ("one", "two")]
-    assert [one.created for one in postil.annotate(run, *both, idempotency_key="k")] == [True, True]
+    assert [receipt.created for receipt in postil.annotate(run, *both, idempotency_key="k")] == [True, True]
 
 
-def test_inside_a_stage_the_key_is_the_attempts_own_so_that_a_rerun_loses_nothing(
-    postil: Postil, record: Any, run: str
-) -> None:
+def test_idempotency_keys_of_a_stage_are_separate_per_attempt(postil: Postil, record: Any, run: str) -> None:
+    """A rerun stores its stage's annotations under keys that the first attempt used; outside of stages keys stay used."""
     postil.start_stage(run, "s")
     postil.annotate(run, {"a": "first"}, stage_id="s", idempotency_key="k")
     postil.annotate(run, {"b": "first"}, idempotency_key="k")
@@ -266,76 +268,82 @@ def test_inside_a_stage_the_key_is_the_attempts_own_so_that_a_rerun_loses_nothin
         postil.annotate(run, {"b": "second"}, idempotency_key="k")
 
 
-def test_the_attempt_is_the_runs_current_one_unless_another_is_named(
-    postil: Postil, record: Any, run: str
-) -> None:
+def test_the_attempt_defaults_to_the_runs_current_one(postil: Postil, record: Any, run: str) -> None:
+    """An annotation without an attempt gets the run's current attempt, and may name an earlier one."""
     record.sql("update postil.run set attempt = 2 where id = %s", run)  # reruns have no verb yet
     postil.annotate(run, NewAnnotation("now", 1), NewAnnotation("before", 1, attempt=1))
-    told = record.sql(
+    events = record.sql(
         "select data ->> 'key', attempt, (data ->> 'attempt')::int from postil.event where run_id = %s order by run_seq",
         run,
     )
-    assert told[1:] == [("now", 2, 2), ("before", 1, 1)]
+    assert events[1:] == [("now", 2, 2), ("before", 1, 1)]
 
 
 def test_thousands_of_annotations_with_a_key_take_one_pass(postil: Postil, record: Any, run: str) -> None:
-    """As a loop over loops this took minutes at a few thousand; the statement timeout is the alarm."""
+    """3,000 annotations with an idempotency key are stored within the statement timeout, so not in quadratic time."""
     values = {f"k{n}": n for n in range(3000)}
-    assert all(one.created for one in postil.annotate(run, values, idempotency_key="k"))
-    assert not any(one.created for one in postil.annotate(run, values, idempotency_key="k"))
+    assert all(receipt.created for receipt in postil.annotate(run, values, idempotency_key="k"))
+    assert not any(receipt.created for receipt in postil.annotate(run, values, idempotency_key="k"))
 
 
-def test_concurrent_retries_store_one(postil: Postil, record: Any, run: str) -> None:
-    answers: list[Receipt] = []
+def test_concurrent_retries_store_one_annotation(postil: Postil, record: Any, run: str) -> None:
+    """Eight threads that send the same annotation get the same receipt, and one of them created it."""
+    receipts: list[Receipt] = []
     threads = [
-        threading.Thread(target=lambda: answers.extend(postil.annotate(run, {"a": 1}, idempotency_key="k")))
+        threading.Thread(target=lambda: receipts.extend(postil.annotate(run, {"a": 1}, idempotency_key="k")))
         for _ in range(8)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(one.created for one in answers) == [False] * 7 + [True]
-    assert len({one.id for one in answers}) == 1
+    assert sorted(receipt.created for receipt in receipts) == [False] * 7 + [True]
+    assert len({receipt.id for receipt in receipts}) == 1
     assert record.keys(run) == ["a"]
 
 
 # ---------------------------------------------------------------------- many runs at once
 
 
-def test_many_runs_are_annotated_in_one_statement(postil: Postil, record: Any, run: str) -> None:
+def test_annotate_many_returns_the_receipts_of_each_run(postil: Postil, record: Any, run: str) -> None:
+    """`annotate_many` returns the receipts by run, and a repeated batch returns the stored ones."""
     postil.create_run(other := f"{run}-other")
-    done = postil.annotate_many(
+    receipts = postil.annotate_many(
         {other: [Decision(outcome="x")], run: [{"a": 1}, {"b": 2}]}, actor=user("ada"), idempotency_key="k"
     )
-    assert [(one.run_seq, one.created) for one in done[run]] == [(2, True), (3, True)]
-    assert [(one.run_seq, one.created) for one in done[other]] == [(2, True)]
+    assert [(receipt.run_seq, receipt.created) for receipt in receipts[run]] == [(2, True), (3, True)]
+    assert [(receipt.run_seq, receipt.created) for receipt in receipts[other]] == [(2, True)]
     assert record.keys(run) == ["a", "b"]
     assert record.keys(other) == ["decision.outcome"]
     again = postil.annotate_many({run: [{"a": 1}]}, actor=user("ada"), idempotency_key="k")
-    assert again == {run: [Receipt(done[run][0].id, 2, created=False)]}
+    assert again == {run: [Receipt(receipts[run][0].id, 2, created=False)]}
 
 
-async def test_the_async_form_does_the_same(async_postil: AsyncPostil, record: Any, run: str) -> None:
+async def test_async_annotate_and_annotate_many_store_the_same(
+    async_postil: AsyncPostil, record: Any, run: str
+) -> None:
+    """`AsyncPostil` stores annotations of one run and of a batch with their `recorded_at`."""
     when = datetime(2021, 1, 1, tzinfo=UTC)
-    done = await async_postil.annotate_many({run: [{"a": 1}]}, recorded_at=when)
-    assert [one.run_seq for one in done[run]] == [2]
+    receipts = await async_postil.annotate_many({run: [{"a": 1}]}, recorded_at=when)
+    assert [receipt.run_seq for receipt in receipts[run]] == [2]
     await async_postil.annotate(run, {"b": 2})
     assert record.keys(run) == ["a", "b"]
     assert record.one("select min(recorded_at) from postil.annotation where run_id = %s", run) == when
 
 
-def test_many_runs_are_annotated_or_none(postil: Postil, record: Any, run: str) -> None:
+def test_a_refused_batch_writes_to_none_of_its_runs(postil: Postil, record: Any, run: str) -> None:
+    """A batch with an unknown run or an invalid annotation is refused and leaves nothing in the other runs."""
     before = record.traces()
     with pytest.raises(errors.RunNotFound):
-        postil.annotate_many({run: [{"a": 1}], "zz-nobody": [{"a": 1}]})
-    with pytest.raises(errors.InvalidAnnotation) as refused:
+        postil.annotate_many({run: [{"a": 1}], "zz-unknown": [{"a": 1}]})
+    with pytest.raises(errors.InvalidAnnotation) as caught:
         postil.annotate_many({run: [{"a": 1}, {"A": 1}]})
-    assert refused.value.field == "batch[0].annotations[1].key"
+    assert caught.value.field == "batch[0].annotations[1].key"
     assert record.traces() == before
 
 
-def test_opposed_batches_never_deadlock(write_url: str, postil: Postil, record: Any) -> None:
+def test_batches_in_opposite_order_do_not_deadlock(write_url: str, postil: Postil, record: Any) -> None:
+    """Batches that name the same runs in opposite order lock them in one order, so none of them deadlocks."""
     runs = [f"{uuid.uuid4().hex[:8]}-{n}" for n in range(6)]
     for run_id in runs:
         postil.create_run(run_id)
@@ -345,7 +353,7 @@ def test_opposed_batches_never_deadlock(write_url: str, postil: Postil, record: 
         try:
             for _ in range(15):
                 postil.annotate_many({run_id: [{"a": 1}] for run_id in order})
-        except BaseException as error:  # noqa: BLE001 (told by the test's own thread)
+        except BaseException as error:  # noqa: BLE001 (the test's thread reports it)
             failures.append(error)
 
     threads = [
@@ -359,16 +367,17 @@ def test_opposed_batches_never_deadlock(write_url: str, postil: Postil, record: 
     assert {len(record.events(run_id)) for run_id in runs} == {61}
 
 
-def test_sql_alone_gives_the_same(record: Any, run: str) -> None:
+def test_the_sql_function_writes_the_same_event(record: Any, run: str) -> None:
+    """The SQL function `annotate` returns a receipt and stores the context of the call with the event."""
     parent = f"00-{'a' * 32}-{'b' * 16}-01"
-    answer = record.sql(
+    rows = record.sql(
         "select kind, run_seq, created from postil.annotate('default', %s, %s, context => %s)",
         run,
         [{"key": "a", "value": None}],
         {"causation_id": "c", "traceparent": parent},
     )
-    assert answer == [("annotation", 2, True)]
-    told = record.sql(
+    assert rows == [("annotation", 2, True)]
+    context = record.sql(
         "select causation_id, traceparent from postil.event where run_id = %s and run_seq = 2", run
     )
-    assert told == [("c", parent)]
+    assert context == [("c", parent)]

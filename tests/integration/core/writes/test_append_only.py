@@ -1,4 +1,4 @@
-"""What is recorded stays: the database itself refuses to change it, whoever asks."""
+"""What is recorded stays: the database itself refuses every change, also by its owner."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from postil import Postil
 
 @pytest.fixture
 def superuser(write_url: str, postil: Postil, run: str) -> Iterator[psycopg.Connection[Any]]:
+    """A superuser's connection to a database that contains an event and an annotation."""
     postil.annotate(run, {"a": 1})
     with psycopg.connect(write_url, autocommit=True) as connection:
         assert connection.execute("show is_superuser").fetchone() == ("on",)
@@ -28,22 +29,24 @@ CHANGES = [
 
 @pytest.mark.parametrize("role", ["origin", "replica"])
 @pytest.mark.parametrize("change", CHANGES)
-def test_even_the_superuser_is_refused(
+def test_a_superuser_cannot_change_the_record(
     superuser: psycopg.Connection[Any], record: Any, change: str, role: str
 ) -> None:
+    """A superuser's update, delete or truncate of the record is refused, also with the triggers of a replica."""
     before = record.traces()
     superuser.execute(f"set session_replication_role = {role}")  # type: ignore[arg-type]
-    with pytest.raises(psycopg.Error) as refused:
+    with pytest.raises(psycopg.Error) as caught:
         superuser.execute(change)  # type: ignore[arg-type]
-    assert refused.value.sqlstate == "PS018"
-    assert "append-only" in str(refused.value.diag.message_primary)
-    assert "new annotation" in str(refused.value.diag.message_hint)
+    assert caught.value.sqlstate == "PS018"
+    assert "append-only" in str(caught.value.diag.message_primary)
+    assert "new annotation" in str(caught.value.diag.message_hint)
     assert record.traces() == before
 
 
-def test_every_partition_there_is_and_will_be_refuses(
+def test_every_partition_has_the_append_only_triggers(
     superuser: psycopg.Connection[Any], record: Any
 ) -> None:
+    """Every partition of the event log, also one added later, has both append-only triggers always enabled."""
     superuser.execute("select postil.extend_log(12)")
     unguarded = record.sql(
         """
@@ -56,8 +59,8 @@ def test_every_partition_there_is_and_will_be_refuses(
     assert unguarded == []
 
 
-def test_positions_are_drawn_one_by_one(record: Any) -> None:
-    """With a larger cache a later writer could draw a smaller number, and the log's order would be another."""
+def test_positions_come_from_a_sequence_without_a_cache(record: Any) -> None:
+    """The position sequence caches no numbers, because a later writer could otherwise draw a smaller position."""
     assert (
         record.one(
             "select cache_size from pg_sequences where schemaname = 'postil' and sequencename = 'event_position'"
@@ -66,7 +69,8 @@ def test_positions_are_drawn_one_by_one(record: Any) -> None:
     )
 
 
-def test_the_public_has_no_rights(record: Any) -> None:
+def test_the_role_public_has_no_rights(record: Any) -> None:
+    """The role `public` can neither use the schema nor read or change any of its tables."""
     assert record.one("select has_schema_privilege('public', 'postil', 'usage')") is False
     rights = record.sql(
         """
@@ -78,7 +82,10 @@ def test_the_public_has_no_rights(record: Any) -> None:
     assert rights == []
 
 
-def test_a_run_seq_is_never_given_twice(superuser: psycopg.Connection[Any], run: str) -> None:
+def test_a_second_event_with_the_same_run_seq_is_refused(
+    superuser: psycopg.Connection[Any], run: str
+) -> None:
+    """A unique constraint refuses a second event with the same run and run_seq."""
     with pytest.raises(psycopg.errors.UniqueViolation):
         superuser.execute(
             "insert into postil.event (lane, tenant, run_id, run_seq, type, subject, attempt, root_run, recorded_at, data)"

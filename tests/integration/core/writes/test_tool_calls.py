@@ -1,4 +1,4 @@
-"""Tool calls: running, then completed or failed, or told whole when they are over."""
+"""Tool calls: started and finished in two writes, or recorded in one after their end."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ T0 = datetime(2022, 3, 4, 5, 6, 7, tzinfo=UTC)
 T1 = datetime(2022, 3, 4, 5, 6, 9, 500000, tzinfo=UTC)
 
 
-def test_a_tool_call_runs_and_completes_with_its_duration(postil: Postil, record: Any, run: str) -> None:
+def test_a_tool_call_stores_its_start_end_and_duration(postil: Postil, record: Any, run: str) -> None:
+    """A tool call writes an event at its start and one at its end, with the time between as its duration."""
     postil.start_stage(run, "s")
-    started = postil.start_tool_call(
+    receipt = postil.start_tool_call(
         run,
         "lookup",
         tool_call_id="c",
@@ -25,11 +26,11 @@ def test_a_tool_call_runs_and_completes_with_its_duration(postil: Postil, record
         actor=agent("a"),
         recorded_at=T0,
     )
-    assert (started.id, started.run_seq, started.created) == ("c", 3, True)
+    assert (receipt.id, receipt.run_seq, receipt.created) == ("c", 3, True)
     assert postil.finish_tool_call(run, "c", result=None, recorded_at=T1).run_seq == 4
     (first, running), (last, ended) = record.events(run)[2:]
     assert (first, last) == ("tool_call:started", "tool_call:completed")
-    same = {
+    common = {
         "id": "c",
         "kind": "ai",
         "name": "lookup",
@@ -38,12 +39,12 @@ def test_a_tool_call_runs_and_completes_with_its_duration(postil: Postil, record
         "arguments": {"id": 7},
         "error": None,
     }
-    same |= {
+    common |= {
         "actor": {"kind": "agent", "id": "a", "version": None},
         "started_at": "2022-03-04T05:06:07.000000Z",
     }
-    assert running == same | {"status": "running", "result": None, "ended_at": None, "duration_ms": None}
-    assert ended == same | {
+    assert running == common | {"status": "running", "result": None, "ended_at": None, "duration_ms": None}
+    assert ended == common | {
         "status": "completed",
         "result": None,
         "ended_at": "2022-03-04T05:06:09.500000Z",
@@ -51,55 +52,60 @@ def test_a_tool_call_runs_and_completes_with_its_duration(postil: Postil, record
     }
 
 
-def test_a_tool_call_that_is_over_is_one_event(postil: Postil, record: Any, run: str) -> None:
-    done = postil.record_tool_call(
+def test_record_tool_call_writes_one_event(postil: Postil, record: Any, run: str) -> None:
+    """`record_tool_call` writes one event with the start computed from end and duration, and chooses an id."""
+    receipt = postil.record_tool_call(
         run, "lookup", failed=True, error={"type": "X"}, duration_ms=1500.5, recorded_at=T1
     )
-    assert done.created
+    assert receipt.created
     (type_, data) = record.events(run)[-1]
-    assert (type_, data["id"], data["status"]) == ("tool_call:failed", done.id, "failed")
+    assert (type_, data["id"], data["status"]) == ("tool_call:failed", receipt.id, "failed")
     assert (data["duration_ms"], data["started_at"]) == (1500.5, "2022-03-04T05:06:07.999500Z")
-    assert postil.record_tool_call(run, "lookup").id != done.id, "a call without an id is another call"
+    assert postil.record_tool_call(run, "lookup").id != receipt.id, "each call without an id gets a new one"
 
 
-def test_retries_change_nothing_and_other_content_is_refused(postil: Postil, record: Any, run: str) -> None:
-    for again in (True, False):
-        assert postil.start_tool_call(run, "t", tool_call_id="c", arguments=[1]).created is again
-    for again in (True, False):
-        assert postil.finish_tool_call(run, "c", result=1).created is again
+def test_tool_calls_take_retries_and_refuse_other_content(postil: Postil, record: Any, run: str) -> None:
+    """The same call again is a retry; other content under its id raises `ToolCallEnded` and stores nothing."""
+    for is_first in (True, False):
+        assert postil.start_tool_call(run, "t", tool_call_id="c", arguments=[1]).created is is_first
+    for is_first in (True, False):
+        assert postil.finish_tool_call(run, "c", result=1).created is is_first
     assert not postil.start_tool_call(run, "t", tool_call_id="c", arguments=[1]).created
-    for again in (True, False):
-        assert postil.record_tool_call(run, "u", tool_call_id="d", result=1).created is again
+    for is_first in (True, False):
+        assert postil.record_tool_call(run, "u", tool_call_id="d", result=1).created is is_first
     before = record.traces()
-    for refused in (
+    for refused_call in (
         lambda: postil.start_tool_call(run, "other", tool_call_id="c", arguments=[1]),
         lambda: postil.start_tool_call(run, "t", tool_call_id="c", arguments=[2]),
         lambda: postil.finish_tool_call(run, "c", result=2),
         lambda: postil.finish_tool_call(run, "c", failed=True, result=1),
         lambda: postil.record_tool_call(run, "u", tool_call_id="d", result=2),
     ):
-        with pytest.raises(errors.ToolCallEnded) as told:
-            refused()
-        assert told.value.field == "tool_call_id"
+        with pytest.raises(errors.ToolCallEnded) as caught:
+            refused_call()
+        assert caught.value.field == "tool_call_id"
     with pytest.raises(errors.ToolCallNotFound):
-        postil.finish_tool_call(run, "unheard of")
+        postil.finish_tool_call(run, "unknown")
     with pytest.raises(errors.StageNotFound):
-        postil.start_tool_call(run, "t", stage_id="unheard of")
+        postil.start_tool_call(run, "t", stage_id="unknown")
     assert record.traces() == before
 
 
-def test_an_absurd_duration_keeps_the_calendar(postil: Postil, record: Any, run: str) -> None:
+def test_the_computed_start_of_a_tool_call_is_limited(postil: Postil, record: Any, run: str) -> None:
+    """A duration longer than the calendar gives a start at most one hour before the end."""
     postil.record_tool_call(run, "t", duration_ms=1e300, recorded_at=T0)
     assert record.events(run)[-1][1]["started_at"] == "2022-03-04T04:06:07.000000Z"
 
 
-def test_a_call_that_began_after_it_ended_took_no_time(postil: Postil, record: Any, run: str) -> None:
+def test_a_duration_is_never_negative(postil: Postil, record: Any, run: str) -> None:
+    """A tool call whose end is before its start has a duration of 0."""
     postil.start_tool_call(run, "t", tool_call_id="c", recorded_at=T1)
     postil.finish_tool_call(run, "c", recorded_at=T0)
     assert record.events(run)[-1][1]["duration_ms"] == 0
 
 
-def test_a_call_ends_even_after_its_run_was_cancelled(postil: Postil, record: Any, run: str) -> None:
+def test_a_tool_call_can_end_after_its_run_was_cancelled(postil: Postil, record: Any, run: str) -> None:
+    """A cancelled run accepts the end of a running tool call and refuses a new call."""
     postil.start_tool_call(run, "t", tool_call_id="c")
     postil.cancel_run(run)
     assert postil.finish_tool_call(run, "c", failed=True, error={"type": "Cancelled"}).created

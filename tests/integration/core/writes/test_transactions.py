@@ -1,4 +1,4 @@
-"""What is written lives and dies with the caller's own transaction, whoever holds it."""
+"""Writes commit or roll back with the caller's own transaction, in every form that SQLAlchemy has."""
 
 from __future__ import annotations
 
@@ -28,19 +28,20 @@ class Base(DeclarativeBase):
 
 
 class Refund(Base):
-    """A row of somebody else's."""
+    """A row of the host system."""
 
     __tablename__ = "refund"
     id: Mapped[int] = mapped_column(primary_key=True)
     amount: Mapped[int]
 
 
-class Oops(Exception):
-    """What goes wrong in the caller's own code."""
+class HostError(Exception):
+    """An error of the host system's own code."""
 
 
 @pytest.fixture
 def engine(write_url: str) -> Iterator[Engine]:
+    """The host system's engine, and its empty table `refund`."""
     engine = create_engine(sqlalchemy_url(write_url))
     Base.metadata.create_all(engine)
     with engine.begin() as connection:
@@ -51,9 +52,10 @@ def engine(write_url: str) -> Iterator[Engine]:
 
 @pytest.fixture
 async def async_engine(engine: Engine) -> AsyncIterator[AsyncEngine]:
-    made = create_async_engine(engine.url)
-    yield made
-    await made.dispose()
+    """The host system's async engine on the same database."""
+    async_engine = create_async_engine(engine.url)
+    yield async_engine
+    await async_engine.dispose()
 
 
 def open_session(engine: Engine) -> Session:
@@ -68,54 +70,58 @@ OPENERS = [open_session, open_scoped_session]
 
 
 @pytest.mark.parametrize("opener", OPENERS)
-def test_a_rolled_back_session_leaves_neither_refund_nor_annotation_nor_event(
+def test_a_rolled_back_session_leaves_nothing(
     run: str, engine: Engine, record: Any, postil: Postil, opener: Callable[[Engine], Any]
 ) -> None:
+    """A session sees its own annotation; its rollback discards the host's row, the annotation and the event."""
     before = record.traces()
     session = opener(engine)
     session.add(Refund(id=1, amount=42))
     postil.on(session).annotate(run, Decision(outcome="refund"), actor=agent("triage"))
-    own = text("select key from postil.annotation where run_id = :run")
-    assert session.scalars(own, {"run": run}).all() == ["decision.outcome"]
+    keys = text("select key from postil.annotation where run_id = :run")
+    assert session.scalars(keys, {"run": run}).all() == ["decision.outcome"]
     session.rollback()
     session.close()
-    assert before == record.traces()
+    assert record.traces() == before
     assert record.one("select count(*) from refund") == 0
 
 
 @pytest.mark.parametrize("opener", OPENERS)
-def test_a_committed_session_leaves_all_three_together(
+def test_a_committed_session_leaves_row_and_event_together(
     run: str, engine: Engine, record: Any, postil: Postil, opener: Callable[[Engine], Any]
 ) -> None:
+    """A write in a session is invisible until the session commits, then row, annotation and event exist."""
     session = opener(engine)
     session.add(Refund(id=1, amount=42))
     postil.on(session).annotate(run, Decision(outcome="refund"), actor=agent("triage"))
-    assert record.keys(run) == [], "nothing of ours commits"
+    assert record.keys(run) == [], "the write itself does not commit"
     session.commit()
     session.close()
     assert record.one("select count(*) from refund") == 1
     assert record.types(run) == ["run:created", "annotation:created"]
 
 
-def test_an_exception_in_the_callers_block_takes_the_notes_with_it(
+def test_an_exception_in_the_callers_block_leaves_nothing(
     run: str, engine: Engine, record: Any, postil: Postil
 ) -> None:
+    """An exception in the caller's transaction block discards the annotation too."""
     before = record.traces()
 
     def refund() -> None:
         with Session(engine) as session, session.begin():
             session.add(Refund(id=1, amount=42))
             postil.on(session).annotate(run, {"a": 1})
-            raise Oops
+            raise HostError
 
-    with pytest.raises(Oops):
+    with pytest.raises(HostError):
         refund()
-    assert before == record.traces()
+    assert record.traces() == before
 
 
-def test_a_plain_connection_is_a_transaction_too(
+def test_writes_follow_the_transaction_of_a_connection(
     run: str, engine: Engine, record: Any, postil: Postil
 ) -> None:
+    """Writes through an SQLAlchemy connection are kept or discarded with its transaction."""
     connection: Connection
     with engine.connect() as connection:
         postil.on(connection).annotate(run, {"a": 1})
@@ -125,19 +131,20 @@ def test_a_plain_connection_is_a_transaction_too(
     assert record.keys(run) == ["b"]
 
 
-def test_every_write_of_a_block_commits_together(
+def test_all_writes_of_a_session_share_its_transaction(
     run: str, engine: Engine, record: Any, postil: Postil
 ) -> None:
+    """All verbs called in one session write in one database transaction, and are invisible before its commit."""
     other = f"{run}-other"
     with Session(engine) as session, session.begin():
-        notes = postil.on(session)
-        notes.create_run(other)
-        notes.start_stage(other, "triage")
-        notes.annotate(other, {"a": 1}, stage_id="triage")
-        notes.complete_stage(other, "triage")
-        notes.finish_run(other)
+        writer = postil.on(session)
+        writer.create_run(other)
+        writer.start_stage(other, "triage")
+        writer.annotate(other, {"a": 1}, stage_id="triage")
+        writer.complete_stage(other, "triage")
+        writer.finish_run(other)
         assert record.sql("select id from postil.run where id = %s", other) == []
-    assert (record.types(other)) == [
+    assert record.types(other) == [
         "run:created",
         "stage:started",
         "annotation:created",
@@ -147,35 +154,38 @@ def test_every_write_of_a_block_commits_together(
     assert record.one("select count(distinct xid) from postil.event where run_id = %s", other) == 1
 
 
-def test_a_savepoint_rolled_back_takes_its_notes_and_their_numbers(
+def test_a_rolled_back_savepoint_gives_back_its_run_seqs(
     run: str, engine: Engine, record: Any, postil: Postil
 ) -> None:
+    """The rollback of a savepoint discards its annotations, and the next write uses their run_seq."""
     with Session(engine) as session, session.begin():
-        notes = postil.on(session)
-        assert [done.run_seq for done in notes.annotate(run, {"before": 1})] == [2]
+        writer = postil.on(session)
+        assert [receipt.run_seq for receipt in writer.annotate(run, {"before": 1})] == [2]
         savepoint = session.begin_nested()
-        assert [done.run_seq for done in notes.annotate(run, {"inside": 1})] == [3]
+        assert [receipt.run_seq for receipt in writer.annotate(run, {"inside": 1})] == [3]
         savepoint.rollback()
-        assert [done.run_seq for done in notes.annotate(run, {"after": 1})] == [3]
+        assert [receipt.run_seq for receipt in writer.annotate(run, {"after": 1})] == [3]
     assert record.keys(run) == ["before", "after"]
 
 
-def test_after_a_refusal_inside_a_savepoint_the_transaction_goes_on(
+def test_a_refusal_in_a_savepoint_keeps_the_transaction(
     run: str, engine: Engine, record: Any, postil: Postil
 ) -> None:
+    """After a refusal inside a savepoint the transaction continues."""
     with Session(engine) as session, session.begin():
         with pytest.raises(errors.RunNotFound), session.begin_nested():
-            postil.on(session).annotate("nobody", {"a": 1})
+            postil.on(session).annotate("unknown", {"a": 1})
         postil.on(session).annotate(run, {"a": 1})
     assert record.keys(run) == ["a"]
 
 
-def test_after_a_refusal_the_transaction_can_only_be_rolled_back_and_says_so(
+def test_a_transaction_must_roll_back_after_a_refusal(
     run: str, engine: Engine, record: Any, postil: Postil
 ) -> None:
+    """After a refusal every write raises `WriteRefused` until the caller has rolled back."""
     with Session(engine) as session:
         with pytest.raises(errors.RunNotFound):
-            postil.on(session).annotate("nobody", {"a": 1})
+            postil.on(session).annotate("unknown", {"a": 1})
         with pytest.raises(errors.WriteRefused, match="aborted"):
             postil.on(session).annotate(run, {"a": 1})
         session.rollback()
@@ -184,9 +194,8 @@ def test_after_a_refusal_the_transaction_can_only_be_rolled_back_and_says_so(
     assert record.keys(run) == ["a"]
 
 
-def test_a_session_that_failed_on_its_own_account_gives_a_typed_error(
-    run: str, engine: Engine, postil: Postil
-) -> None:
+def test_a_write_in_a_failed_session_raises_a_typed_error(run: str, engine: Engine, postil: Postil) -> None:
+    """A write in a session that the caller's own error has failed raises `WriteRefused`, which asks for a rollback."""
     with Session(engine) as session:
         session.add(Refund(id=1, amount=1))
         session.flush()
@@ -200,18 +209,20 @@ def test_a_session_that_failed_on_its_own_account_gives_a_typed_error(
 async def test_a_rolled_back_async_session_leaves_nothing(
     run: str, async_engine: AsyncEngine, record: Any, postil: Postil
 ) -> None:
+    """The rollback of an async session discards the host's row, the annotation and the event."""
     before = record.traces()
     async with AsyncSession(async_engine) as session:
         session.add(Refund(id=1, amount=42))
         await postil.on(session).annotate(run, Decision(outcome="refund"))
         await session.rollback()
-    assert before == record.traces()
+    assert record.traces() == before
     assert record.one("select count(*) from refund") == 0
 
 
-async def test_a_committed_async_session_leaves_all_three_together(
+async def test_a_committed_async_session_leaves_row_and_event(
     run: str, async_engine: AsyncEngine, record: Any, write_url: str
 ) -> None:
+    """The commit of an async session stores the host's row and the annotation together."""
     postil = AsyncPostil(write_url)
     async with AsyncSession(async_engine) as session, session.begin():
         session.add(Refund(id=1, amount=42))
@@ -222,9 +233,10 @@ async def test_a_committed_async_session_leaves_all_three_together(
     await postil.close()
 
 
-async def test_an_async_connection_is_a_transaction_too(
+async def test_writes_follow_the_transaction_of_an_async_connection(
     run: str, async_engine: AsyncEngine, record: Any, postil: Postil
 ) -> None:
+    """Writes through an async connection are kept or discarded with its transaction."""
     connection: AsyncConnection
     async with async_engine.connect() as connection:
         await postil.on(connection).annotate(run, {"a": 1})
@@ -234,9 +246,10 @@ async def test_an_async_connection_is_a_transaction_too(
     assert record.keys(run) == ["b"]
 
 
-async def test_an_async_scoped_session_is_a_transaction_too(
+async def test_writes_follow_an_async_scoped_session(
     run: str, async_engine: AsyncEngine, record: Any, postil: Postil
 ) -> None:
+    """Writes through an async scoped session are kept or discarded with its transaction."""
     session = async_scoped_session(async_sessionmaker(async_engine), scopefunc=lambda: "here")
     await postil.on(session).annotate(run, {"a": 1})
     await session.rollback()
@@ -258,10 +271,11 @@ select created from postil.annotate('default', '%(run)s', '[{"key": "decision.ou
 @pytest.mark.parametrize(
     ("end", "keys", "refunds"), [("rollback", [], 0), ("commit", ["decision.outcome"], 1)]
 )
-def test_psql_decides_alike(
+def test_psql_commits_or_discards_row_and_event_together(
     run: str, engine: Engine, record: Any, write_url: str, end: str, keys: list[str], refunds: int
 ) -> None:
-    done = subprocess.run(
+    """A psql session's commit or rollback decides about the row and the annotation together."""
+    psql = subprocess.run(
         [program("psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", write_url],
         input=PSQL_BLOCK % {"run": run, "end": end},
         capture_output=True,
@@ -269,18 +283,20 @@ def test_psql_decides_alike(
         check=True,
         timeout=60,
     )
-    assert done.stdout.split() == ["t"]
+    assert psql.stdout.split() == ["t"]
     assert record.keys(run) == keys
     assert record.one("select count(*) from refund") == refunds
 
 
 @pytest.mark.parametrize("other", ["a text", None, 5])
-def test_something_else_is_refused_before_anything_happens(postil: Postil, other: Any) -> None:
+def test_on_refuses_what_is_not_a_transaction(postil: Postil, other: Any) -> None:
+    """`on` refuses any value that is not a session or connection."""
     with pytest.raises(errors.ConfigurationError, match="transaction"):
         postil.on(other)
 
 
-def test_an_engine_of_the_other_kind_is_refused(engine: Engine) -> None:
+def test_a_writer_refuses_an_engine_of_the_wrong_kind(engine: Engine) -> None:
+    """A writer refuses a sync engine for async, a value that is not an engine, and another database's URL."""
     with pytest.raises(errors.ConfigurationError, match="Postil"):
         AsyncPostil(engine)  # type: ignore[arg-type]
     with pytest.raises(errors.ConfigurationError, match="not an engine"):
