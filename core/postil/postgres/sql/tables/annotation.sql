@@ -34,3 +34,6 @@ create unique index annotation_idempotency on postil.annotation
     (tenant, run_id, key, idempotency_key, coalesce(stage_id, ''),
      (case when stage_id is null then 0 else attempt end))
     where idempotency_key is not null;
+
+comment on table postil.annotation is
+$$The annotations. The database refuses to change or delete a row. A correction is a new annotation.$$;

@@ -29,3 +29,8 @@ create table postil.event (
 create index event_by_xid on postil.event (xid);
 -- Each partition also has a unique index on (tenant, run_id, run_seq), made with it by postil.extend_log():
 -- a partitioned unique index would have to contain the position.
+
+comment on table postil.event is
+$$The event log, which is also the outbox: every event of every run, in partitions by position. The database
+refuses to change or delete a row. Within a run, run_seq is 1, 2, 3 … without a gap, and position rises with
+it.$$;

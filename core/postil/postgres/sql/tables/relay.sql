@@ -15,6 +15,9 @@ create table postil.relay_lane (
 ) with (fillfactor = 50);
 insert into postil.relay_lane (lane) select generate_series(0, 63);
 
+comment on table postil.relay_lane is
+$$The lanes, each with the relay that owns it now and how far its events are published.$$;
+
 -- The server whose transaction ids the cursors hold, recorded by the first relay.
 -- On any other server, such as one restored from a dump, the cursors have no meaning.
 create table postil.relay_origin (
@@ -22,6 +25,9 @@ create table postil.relay_origin (
     system_identifier   bigint not null,
     recorded_at         timestamptz not null default now()
 );
+
+comment on table postil.relay_origin is
+$$The server whose transaction ids the rows of postil.relay_lane hold. The first relay records it.$$;
 
 -- Runs whose next event Kafka refuses permanently. The rest of the lane continues, and the cursor passes
 -- them: what they have not published is in the event log from run_seq on.
@@ -37,3 +43,6 @@ create table postil.parked_run (
     unpark_requested_at timestamptz,
     primary key (tenant, run_id)
 );
+
+comment on table postil.parked_run is
+$$The parked runs: Kafka refuses their next event permanently. Other runs continue.$$;

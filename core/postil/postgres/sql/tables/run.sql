@@ -7,6 +7,9 @@ create table postil.tenant (
 );
 insert into postil.tenant (id) values ('default');
 
+comment on table postil.tenant is
+$$The tenants. Every row and every event belongs to one. postil.create_tenant() adds a tenant.$$;
+
 create table postil.run (
     tenant              text not null references postil.tenant,
     id                  text not null check (id <> '' and length(id) <= 200),
@@ -50,6 +53,9 @@ create index run_by_status on postil.run (tenant, status, created_at desc);
 create index run_by_root on postil.run (tenant, root_id);
 create index run_by_parent on postil.run (tenant, parent_id) where parent_id is not null;
 
+comment on table postil.run is
+$$The runs, each in its current state. A row is never deleted: it holds the number of the run's last event.$$;
+
 create table postil.stage (
     tenant          text not null,
     run_id          text not null,
@@ -69,6 +75,9 @@ create table postil.stage (
     primary key (tenant, run_id, attempt, id),
     foreign key (tenant, run_id) references postil.run
 );
+
+comment on table postil.stage is
+$$The stages of every attempt of a run, each in its current state.$$;
 
 create table postil.tool_call (
     tenant          text not null,
@@ -93,6 +102,9 @@ create table postil.tool_call (
     foreign key (tenant, run_id) references postil.run
 );
 
+comment on table postil.tool_call is
+$$The tool calls of runs. An AI call is a tool call of kind ai.$$;
+
 create table postil.interaction (
     tenant          text not null,
     run_id          text not null,
@@ -115,3 +127,6 @@ create table postil.interaction (
     foreign key (tenant, run_id) references postil.run
 );
 create index interaction_pending on postil.interaction (tenant, created_at) where status = 'pending';
+
+comment on table postil.interaction is
+$$The questions that runs wait for or waited for, each with its answer.$$;

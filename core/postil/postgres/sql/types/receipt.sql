@@ -6,3 +6,6 @@ create type postil.receipt as (
     run_seq bigint,   -- the number of its event within the run
     created boolean   -- false if an earlier call had stored it
 );
+
+comment on type postil.receipt is
+$$What a write returns. The first row is the thing written; the annotations written with it follow.$$;

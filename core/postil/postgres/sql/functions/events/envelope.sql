@@ -37,3 +37,12 @@ language sql stable parallel safe as $$
         ',"traceparent":' || to_json(e.traceparent),
         ',"data":', e.data, '}')
 $$;
+
+comment on function postil.envelope(postil.event) is
+$$Returns the envelope of an event: the exact text that the relay publishes to Kafka.
+
+e: a row of postil.event.
+
+Returns one line of JSON, a CloudEvent of version 1.0 whose attributes have a fixed order.
+
+Raises nothing.$$;

@@ -1,0 +1,28 @@
+"""The parts that the pages share: the note at the top, tables, and code blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+NOTE = "<!-- Generated from the code by `make docs`; edits are lost. -->\n"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table. A bar or a line break in a cell would end the cell, so both are replaced."""
+    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+    lines += [f"| {' | '.join(_cell(cell) for cell in row)} |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def fenced(language: str, code: str) -> str:
+    """Return a code block."""
+    return f"```{language}\n{code.rstrip()}\n```\n"
+
+
+def code(value: object) -> str:
+    """Return a value in code style; nothing for None."""
+    return "" if value is None else f"`{value}`"
