@@ -48,6 +48,8 @@ Connect a write to a trace
 Every write takes `recorded_at`, the time when it happened, and `context`, where it comes from.
 Each event of the write carries the context to Kafka.
 
+    from postil import Context
+
     postil.annotate("run-42", {"review.score": 4}, context=Context(traceparent=request.headers["traceparent"]))
 
 Handle errors
