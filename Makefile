@@ -8,7 +8,7 @@ DATA ?= .postil
 FOLDER ?= docs
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint format faults bench docs lock upgrade clean
+.PHONY: help setup run demo test lint lint-code lint-sql lint-imports lint-types format faults bench docs lock upgrade clean
 
 help: ## Show what can be made
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,11 +35,19 @@ test: setup ## Run every test, against a real PostgreSQL and a real Kafka
 faults: setup ## Run the tests that kill, cut and stop things
 	$(BIN)/pytest tests/faults
 
-lint: setup ## Check style, types and the direction of imports
+lint: lint-code lint-sql lint-imports lint-types ## Check style, types and the direction of imports
+
+lint-code: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+lint-sql: setup
 	$(BIN)/sqlfluff lint --disable-progress-bar core/postil/postgres/sql
+
+lint-imports: setup
 	$(BIN)/lint-imports
+
+lint-types: setup
 	$(BIN)/mypy
 	$(BIN)/pyright
 

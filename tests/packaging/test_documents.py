@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+import sys
 from typing import Any
 
 import click
@@ -138,7 +139,7 @@ def test_each_command_of_the_readme_prints_its_help() -> None:
             names.append(arguments[len(names)])
             command = command.commands[names[-1]]
         completed = subprocess.run(
-            [ROOT / ".venv/bin/postil", *names, "--help"], capture_output=True, text=True, check=False
+            [sys.executable, "-m", "postil", *names, "--help"], capture_output=True, text=True, check=False
         )
         assert (completed.returncode, "Usage: postil" in completed.stdout) == (0, True), completed.stderr
 
