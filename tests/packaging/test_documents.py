@@ -141,7 +141,7 @@ def test_each_command_of_the_readme_prints_its_help() -> None:
         completed = subprocess.run(
             [sys.executable, "-m", "postil", *names, "--help"], capture_output=True, text=True, check=False
         )
-        assert (completed.returncode, "Usage: postil" in completed.stdout) == (0, True), completed.stderr
+        assert (completed.returncode, "Usage:" in completed.stdout) == (0, True), completed.stderr
 
 
 def test_each_make_target_exists() -> None:
