@@ -78,7 +78,7 @@ def consume(audit_dir: Path, *failpoints: str) -> list[int]:
         timeout=60,
         check=False,
     )
-    assert 0 == done.returncode, done.stderr
+    assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
@@ -90,9 +90,9 @@ def segments(audit_dir: Path) -> dict[str, bytes]:
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """What the log holds where nothing went wrong."""
     audit_dir = tmp_path_factory.mktemp("undisturbed")
-    assert [0] == consume(audit_dir, "")
+    assert consume(audit_dir, "") == [0]
     report = verify_log(audit_dir / "events-0")
-    assert (91, 1) == (report.records, report.dead_letters)
+    assert (report.records, report.dead_letters) == (91, 1)
     return segments(audit_dir)
 
 
@@ -100,11 +100,11 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 def test_killed_at_a_step_the_log_is_not_called_tampered_and_its_torn_end_is_named(
     tmp_path: Path, step: str
 ) -> None:
-    assert [-signal.SIGKILL] == consume(tmp_path, f"{step}:2")
+    assert consume(tmp_path, f"{step}:2") == [-signal.SIGKILL]
 
     report = verify_log(tmp_path / "events-0")
 
-    assert ([], step in TORN) == ([str(found) for found in report.findings], report.uncovered > 0)
+    assert ([str(found) for found in report.findings], report.uncovered > 0) == ([], step in TORN)
     assert bool(report.doubts) == (step in TORN)
 
 
@@ -114,7 +114,7 @@ def test_killed_at_a_step_again_and_again_the_log_ends_as_if_nothing_had_happene
 ) -> None:
     first, *_, last = consume(tmp_path, f"{step}:1", f"{step}:2", f"{step}:5", f"{step}:3", "")
 
-    assert (-signal.SIGKILL, 0) == (first, last)
-    assert undisturbed == segments(tmp_path)
+    assert (first, last) == (-signal.SIGKILL, 0)
+    assert segments(tmp_path) == undisturbed
     report = verify_log(tmp_path / "events-0")
-    assert ([], [], 0) == (list(report.findings), list(report.doubts), report.uncovered)
+    assert (list(report.findings), list(report.doubts), report.uncovered) == ([], [], 0)

@@ -78,7 +78,7 @@ def end(process: Consumer) -> None:
 
 def ready(process: Consumer) -> None:
     assert process.stdout is not None
-    assert "ready\n" == process.stdout.readline()
+    assert process.stdout.readline() == "ready\n"
 
 
 def record(database: psycopg.Connection[tuple[str, int, str]], *runs: str) -> list[Published]:
@@ -103,7 +103,7 @@ def record(database: psycopg.Connection[tuple[str, int, str]], *runs: str) -> li
 def publish(settings: Settings, producer: Producer, events: list[Published]) -> None:
     for run, _, value in events:
         producer.produce(settings.kafka_topic, value, run.encode())
-    assert 0 == producer.flush(30)
+    assert producer.flush(30) == 0
 
 
 def listed(findings: Findings) -> list[str]:
@@ -122,9 +122,9 @@ def test_what_is_published_is_in_the_audit_log_and_sigterm_ends_it_well(
 
     report = verify(settings, wait=30)
 
-    assert ([], [], 40 * EVENTS) == (listed(report.findings), listed(report.doubts), report.recorded)
+    assert (listed(report.findings), listed(report.doubts), report.recorded) == ([], [], 40 * EVENTS)
     process.send_signal(signal.SIGTERM)
-    assert 0 == process.wait(30)
+    assert process.wait(30) == 0
 
 
 def test_the_dashboard_tells_how_far_the_audit_log_is(
@@ -139,14 +139,14 @@ def test_the_dashboard_tells_how_far_the_audit_log_is(
         return state
 
     publish(settings, producer, record(database, "run-1"))
-    assert (0, EVENTS) == (audit()["leaves"], audit()["lag"])
+    assert (audit()["leaves"], audit()["lag"]) == (0, EVENTS)
     process = start()
     ready(process)
-    assert EVENTS == verify(settings, wait=30).recorded
+    assert verify(settings, wait=30).recorded == EVENTS
     process.send_signal(signal.SIGTERM)  # it commits its offsets before it ends
-    assert 0 == process.wait(30)
+    assert process.wait(30) == 0
 
-    assert (EVENTS, 0) == (audit()["leaves"], audit()["lag"])
+    assert (audit()["leaves"], audit()["lag"]) == (EVENTS, 0)
 
 
 def test_killed_and_started_again_it_has_every_event_once(
@@ -166,7 +166,7 @@ def test_killed_and_started_again_it_has_every_event_once(
 
     report = verify(settings, wait=30)
 
-    assert ([], [], 120 * EVENTS) == (listed(report.findings), listed(report.doubts), report.recorded)
+    assert (listed(report.findings), listed(report.doubts), report.recorded) == ([], [], 120 * EVENTS)
 
 
 def test_a_foreign_message_does_not_stop_the_partition_and_a_gap_comes_from_postgres(
@@ -182,10 +182,10 @@ def test_a_foreign_message_does_not_stop_the_partition_and_a_gap_comes_from_post
 
     report = verify(settings, wait=30)
 
-    assert 1 == sum(log.dead_letters for log in report.logs)
+    assert sum(log.dead_letters for log in report.logs) == 1
     # Kafka lacks two, which are named; the audit log has them all the same.
-    assert {"missing": 2} == dict(report.findings.counts)
-    assert EVENTS == report.recorded
+    assert dict(report.findings.counts) == {"missing": 2}
+    assert report.recorded == EVENTS
 
 
 def test_it_waits_for_a_topic_that_is_not_there_yet(
@@ -226,7 +226,7 @@ def test_a_second_consumer_of_the_same_directory_is_refused(
         check=False,
     )
 
-    assert (2, True) == (second.returncode, "is being written by another process" in second.stderr)
+    assert (second.returncode, "is being written by another process" in second.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(
@@ -249,7 +249,7 @@ def test_the_command_answers_with_its_exit_code(
 ) -> None:
     ready(start())
     publish(settings, producer, record(database, "run-1"))
-    assert EVENTS == verify(settings, wait=30).recorded
+    assert verify(settings, wait=30).recorded == EVENTS
     segment = next(path for path in settings.audit_path.glob("*/0*.ndjson") if path.stat().st_size)
     if damage == "altered":
         segment.write_bytes(segment.read_bytes().replace(b"note.n2", b"note.n7", 1))
@@ -269,6 +269,6 @@ def test_the_command_answers_with_its_exit_code(
         check=False,
     )
 
-    assert (code, code, True) == (shown.returncode, data.returncode, said in shown.stdout)
-    assert (not damage, EVENTS) == (json.loads(data.stdout)["sound"], json.loads(data.stdout)["records"])
+    assert (shown.returncode, data.returncode, said in shown.stdout) == (code, code, True)
+    assert (json.loads(data.stdout)["sound"], json.loads(data.stdout)["records"]) == (not damage, EVENTS)
     assert place in shown.stdout

@@ -73,7 +73,7 @@ class World:
     def publish(self, events: list[Published]) -> None:
         for run, _, value in events:
             self._producer.produce(self.settings.kafka_topic, value, run.encode())
-        assert 0 == self._producer.flush(30)
+        assert self._producer.flush(30) == 0
 
     def checkpoint(self) -> None:
         """The relay's word that all of the log is published."""
@@ -146,8 +146,8 @@ def places(findings: Findings) -> list[tuple[object, ...]]:
 def test_where_all_three_agree_it_is_sound(carried: World) -> None:
     report = carried.verify()
 
-    assert ("sound", 0) == (report.verdict, report.exit_code)
-    assert (RUNS, EVENTS, EVENTS, EVENTS) == (report.runs, report.events, report.messages, report.recorded)
+    assert (report.verdict, report.exit_code) == ("sound", 0)
+    assert (report.runs, report.events, report.messages, report.recorded) == (RUNS, EVENTS, EVENTS, EVENTS)
     assert "postgres = kafka = audit log" in "\n".join(report.lines())
 
 
@@ -159,7 +159,7 @@ def test_duplicates_in_kafka_are_what_a_relay_may_leave(world: World) -> None:
 
     report = world.verify()
 
-    assert ("sound", 6) == (report.verdict, report.duplicates)
+    assert (report.verdict, report.duplicates) == ("sound", 6)
 
 
 def test_an_event_deleted_from_the_log_is_missed(carried: World) -> None:
@@ -167,7 +167,7 @@ def test_an_event_deleted_from_the_log_is_missed(carried: World) -> None:
 
     report = carried.verify()
 
-    assert {"run_seq": 1, "annotation": 1, "forged": 2} == kinds(report.findings)
+    assert kinds(report.findings) == {"run_seq": 1, "annotation": 1, "forged": 2}
     assert "missing: 4" in str(next(iter(report.findings)))
     assert {("kafka", "default/run-3", 4), ("audit log", "default/run-3", 4)} <= set(places(report.findings))
 
@@ -175,7 +175,7 @@ def test_an_event_deleted_from_the_log_is_missed(carried: World) -> None:
 def test_the_last_event_of_a_run_deleted_is_missed_by_the_runs_head(carried: World) -> None:
     carried.tamper(f"delete from postil.event where run_id = 'run-3' and run_seq = {NOTES + 2}")
 
-    assert {"run_seq": 1, "forged": 2} == kinds(carried.verify().findings)
+    assert kinds(carried.verify().findings) == {"run_seq": 1, "forged": 2}
 
 
 def test_a_value_altered_in_the_log_differs_everywhere_else(carried: World) -> None:
@@ -184,8 +184,8 @@ def test_a_value_altered_in_the_log_differs_everywhere_else(carried: World) -> N
 
     report = carried.verify()
 
-    assert {"annotation": 1, "bytes": 2} == kinds(report.findings)
-    assert {"default/run-3"} == {str(run) for _, run, _ in places(report.findings)}
+    assert kinds(report.findings) == {"annotation": 1, "bytes": 2}
+    assert {str(run) for _, run, _ in places(report.findings)} == {"default/run-3"}
 
 
 def test_a_value_altered_in_the_annotation_differs_from_its_event(carried: World) -> None:
@@ -193,7 +193,7 @@ def test_a_value_altered_in_the_annotation_differs_from_its_event(carried: World
 
     report = carried.verify()
 
-    assert ([("postgres", "default/run-3", 3)], 1) == (places(report.findings), report.exit_code)
+    assert (places(report.findings), report.exit_code) == ([("postgres", "default/run-3", 3)], 1)
     assert "differ in the value" in str(next(iter(report.findings)))
 
 
@@ -222,8 +222,8 @@ def test_an_event_that_counts_as_published_and_never_reached_kafka_is_missing(wo
 
     report = world.verify()
 
-    assert [("kafka", "default/run-3", NOTES + 2)] == places(report.findings)
-    assert EVENTS - 1 == report.messages
+    assert places(report.findings) == [("kafka", "default/run-3", NOTES + 2)]
+    assert report.messages == EVENTS - 1
 
 
 def test_a_gap_in_kafka_is_wrong_even_before_the_relay_says_published(world: World) -> None:
@@ -232,7 +232,7 @@ def test_a_gap_in_kafka_is_wrong_even_before_the_relay_says_published(world: Wor
 
     report = world.verify()
 
-    assert {"missing": 1, "run_seq": 1} == kinds(report.findings), "in Kafka, and as a gap in the audit log"
+    assert kinds(report.findings) == {"missing": 1, "run_seq": 1}, "in Kafka, and as a gap in the audit log"
     assert ("kafka", "default/run-3", 3) in places(report.findings)
 
 
@@ -246,7 +246,7 @@ def test_a_run_out_of_order_in_kafka_is_named_with_its_offset(world: World) -> N
 
     found = {finding.place["copy"]: finding for finding in world.verify().findings if finding.kind == "order"}
 
-    assert ("run_seq 2 comes after 3", "default/run-3") == (found["kafka"].what, found["kafka"].place["run"])
+    assert (found["kafka"].what, found["kafka"].place["run"]) == ("run_seq 2 comes after 3", "default/run-3")
     assert {"partition", "offset"} <= set(found["kafka"].place)
 
 
@@ -255,7 +255,7 @@ def test_a_forged_event_in_kafka_is_not_mistaken_for_a_newer_one(carried: World)
     forged = value.replace(f'"runseq":{run_seq}'.encode(), f'"runseq":{run_seq + 1}'.encode())
     carried.publish([(run, run_seq + 1, forged)])
 
-    assert [("kafka", run, run_seq + 1)] == places(carried.verify().findings)
+    assert places(carried.verify().findings) == [("kafka", run, run_seq + 1)]
 
 
 def test_other_bytes_in_kafka_are_named_with_their_offset(carried: World) -> None:
@@ -264,10 +264,10 @@ def test_other_bytes_in_kafka_are_named_with_their_offset(carried: World) -> Non
 
     (finding,) = carried.verify().findings
 
-    assert ("bytes", run, run_seq, "kafka") == (
+    assert (
         finding.kind,
         *(finding.place[name] for name in ("run", "run_seq", "copy")),
-    )
+    ) == ("bytes", run, run_seq, "kafka")
 
 
 def test_what_is_written_while_it_runs_is_not_required_and_not_called_forged(carried: World) -> None:
@@ -281,7 +281,7 @@ def test_what_is_written_while_it_runs_is_not_required_and_not_called_forged(car
 
     report = verify(carried.settings, wait=0, step=step)
 
-    assert ("sound", EVENTS, NOTES + 2) == (report.verdict, report.events, report.duplicates + NOTES + 2)
+    assert (report.verdict, report.events, report.duplicates + NOTES + 2) == ("sound", EVENTS, NOTES + 2)
 
 
 def test_what_the_relay_has_not_published_yet_is_late_not_wrong(carried: World) -> None:
@@ -289,11 +289,11 @@ def test_what_the_relay_has_not_published_yet_is_late_not_wrong(carried: World) 
 
     report = carried.verify()
 
-    assert ("could not tell", 2, {"unpublished": NOTES + 2}) == (
+    assert (
         report.verdict,
         report.exit_code,
         kinds(report.doubts),
-    )
+    ) == ("could not tell", 2, {"unpublished": NOTES + 2})
 
 
 def test_what_the_audit_log_has_not_read_yet_is_late_not_wrong(carried: World) -> None:
@@ -303,11 +303,11 @@ def test_what_the_audit_log_has_not_read_yet_is_late_not_wrong(carried: World) -
 
     report = carried.verify()
 
-    assert (2, {"lag": NOTES + 2}, EVENTS + NOTES + 2) == (
+    assert (
         report.exit_code,
         kinds(report.doubts),
         report.messages,
-    )
+    ) == (2, {"lag": NOTES + 2}, EVENTS + NOTES + 2)
 
 
 def test_a_run_the_relay_parked_is_wrong_and_says_why(carried: World) -> None:
@@ -321,7 +321,7 @@ def test_a_run_the_relay_parked_is_wrong_and_says_why(carried: World) -> None:
 
     report = carried.verify()
 
-    assert {"parked": NOTES} == kinds(report.findings)
+    assert kinds(report.findings) == {"parked": NOTES}
     assert "too large" in str(next(iter(report.findings)))
 
 
@@ -333,7 +333,7 @@ def test_a_record_the_audit_log_has_read_past_is_missing_from_it(world: World) -
     report = world.verify()
 
     assert ("audit log", "default/run-3", 2) in places(report.findings)
-    assert {"missing": 1, "run_seq": 1} == kinds(report.findings)
+    assert kinds(report.findings) == {"missing": 1, "run_seq": 1}
 
 
 def test_a_record_altered_in_the_audit_log_is_found_by_its_own_chain(carried: World) -> None:
@@ -356,7 +356,7 @@ def test_an_audit_log_rewritten_as_a_whole_disagrees_with_postgres(carried: Worl
                 path.unlink()
     carried.audit()
 
-    assert {"bytes": 1} == kinds(carried.verify().findings), (
+    assert kinds(carried.verify().findings) == {"bytes": 1}, (
         "Kafka alone still knows; the audit log agrees with the lie"
     )
 
@@ -366,14 +366,14 @@ def test_a_foreign_message_in_the_topic_is_noted_and_breaks_no_promise(carried: 
 
     report = carried.verify()
 
-    assert ("sound", {"stranger": 1}) == (report.verdict, kinds(report.notes))
+    assert (report.verdict, kinds(report.notes)) == ("sound", {"stranger": 1})
 
 
 def test_without_an_audit_log_it_cannot_tell_and_says_what_to_do(world: World) -> None:
     with pytest.raises(PostilError) as refused:
         world.verify()
 
-    assert (2, True) == (refused.value.exit_code, "postil consume audit" in refused.value.advice)
+    assert (refused.value.exit_code, "postil consume audit" in refused.value.advice) == (2, True)
 
 
 @pytest.mark.parametrize(
@@ -390,7 +390,7 @@ def test_what_cannot_be_reached_is_not_called_wrong(carried: World, wrong: dict[
     with pytest.raises(PostilError) as refused:
         verify(settings, wait=0)
 
-    assert (2, True) == (refused.value.exit_code, bool(refused.value.advice))
+    assert (refused.value.exit_code, bool(refused.value.advice)) == (2, True)
 
 
 def test_the_answer_as_data_lists_what_is_wrong_with_its_place(carried: World) -> None:
@@ -398,8 +398,8 @@ def test_the_answer_as_data_lists_what_is_wrong_with_its_place(carried: World) -
 
     answer = json.loads(json.dumps(carried.verify().as_dict()))
 
-    assert ("wrong", 1, "default/run-3") == (
+    assert (
         answer["verdict"],
         answer["findings"]["count"],
         answer["findings"]["listed"][0]["run"],
-    )
+    ) == ("wrong", 1, "default/run-3")

@@ -67,7 +67,7 @@ def test_any_delivery_applies_every_event_once_and_in_order(
         apply_all(outcomes, progress, applied)
 
     for run, length in wanted.items():
-        assert list(range(1, length + 1)) == [one.run_seq for one in applied if one.run == f"default/{run}"]
+        assert [one.run_seq for one in applied if one.run == f"default/{run}"] == list(range(1, length + 1))
 
 
 @given(st.integers(1, 20), st.integers(1, 20))
@@ -78,8 +78,8 @@ def test_another_event_at_an_applied_number_is_a_fork_and_never_applied(length: 
     original = event("a", at)
     forged = original._replace(event_id="0198aaaa-0000-7000-8000-000000000000")
 
-    assert [Fork(forged, original.event_id)] == list(Sequencer(progress, log).admit(forged))
-    assert length == progress.last("default/a")
+    assert list(Sequencer(progress, log).admit(forged)) == [Fork(forged, original.event_id)]
+    assert progress.last("default/a") == length
 
 
 @given(st.integers(1, 10), st.integers(2, 10))
@@ -89,8 +89,8 @@ def test_an_event_whose_predecessors_exist_nowhere_is_not_applied(known: int, ah
 
     *filled, last = Sequencer(progress, log).admit(late)
 
-    assert [Apply(event("a", run_seq)) for run_seq in range(1, known + 1)] == filled
-    assert Unfilled(late, known + 1, known + ahead - 1) == last
+    assert filled == [Apply(event("a", run_seq)) for run_seq in range(1, known + 1)]
+    assert last == Unfilled(late, known + 1, known + ahead - 1)
 
 
 def test_a_hole_in_the_log_itself_stops_the_run_at_the_hole() -> None:
@@ -99,15 +99,15 @@ def test_a_hole_in_the_log_itself_stops_the_run_at_the_hole() -> None:
 
     outcomes = list(Sequencer(progress, log).admit(event("a", 6)))
 
-    assert [Apply(event("a", 1)), Apply(event("a", 2)), Unfilled(event("a", 6), 3, 5)] == outcomes
+    assert outcomes == [Apply(event("a", 1)), Apply(event("a", 2)), Unfilled(event("a", 6), 3, 5)]
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30), st.integers(1, 2**53))
 def test_who_an_event_is_can_be_read_back_whatever_its_run_is_called(run: str, run_seq: int) -> None:
     value = event_value(run, run_seq)
 
-    assert (f"default/{run}", run_seq, value) == (
+    assert (
         identify(value).run,
         identify(value).run_seq,
         identify(value).value,
-    )
+    ) == (f"default/{run}", run_seq, value)

@@ -48,7 +48,7 @@ def test_a_record_is_the_exact_bytes_of_the_message_on_a_line(directory: Path) -
     log.append(LINES[:3], 3)
     log.close()
 
-    assert lines_of(VALUES[:3]) == contents(directory)
+    assert contents(directory) == lines_of(VALUES[:3])
 
 
 def test_segments_hold_a_fixed_count_of_records_and_are_named_by_their_first(directory: Path) -> None:
@@ -56,11 +56,11 @@ def test_segments_hold_a_fixed_count_of_records_and_are_named_by_their_first(dir
     log.append(LINES[:20], 20)
     log.close()
 
-    assert {
+    assert {path.name: path.read_bytes().count(b"\n") for path in directory.glob("0*.ndjson")} == {
         "00000000000000000000.ndjson": 8,
         "00000000000000000008.ndjson": 8,
         "00000000000000000016.ndjson": 4,
-    } == {path.name: path.read_bytes().count(b"\n") for path in directory.glob("0*.ndjson")}
+    }
 
 
 @given(cuts=st.lists(st.integers(1, 30), max_size=8))
@@ -75,9 +75,9 @@ def test_segments_do_not_depend_on_how_records_came_in_batches(
         log.close()
         at = max(at, cut)
 
-    assert lines_of(VALUES) == contents(directory)
-    assert [] == list(verify_log(directory).findings)
-    assert 4 == len(list(directory.glob("0*.ndjson")))
+    assert contents(directory) == lines_of(VALUES)
+    assert list(verify_log(directory).findings) == []
+    assert len(list(directory.glob("0*.ndjson"))) == 4
     shutil.rmtree(directory.parent)
 
 
@@ -105,12 +105,12 @@ def test_what_a_crash_left_after_the_covered_bytes_is_cut_off(
         end.write(torn)
 
     log = open_log(directory)
-    assert 3 == log.state.next_offset
+    assert log.state.next_offset == 3
     log.append(LINES[3:6], 6)
     log.close()
 
-    assert lines_of(VALUES[:6]) == contents(directory)
-    assert [] == list(verify_log(directory).findings)
+    assert contents(directory) == lines_of(VALUES[:6])
+    assert list(verify_log(directory).findings) == []
 
 
 def test_a_torn_manifest_takes_the_records_it_covered_with_it_for_kafka_has_them(directory: Path) -> None:
@@ -122,10 +122,10 @@ def test_a_torn_manifest_takes_the_records_it_covered_with_it_for_kafka_has_them
     manifest.write_bytes(manifest.read_bytes()[:-20])
 
     log = open_log(directory)
-    assert 3 == log.state.next_offset
+    assert log.state.next_offset == 3
     log.close()
 
-    assert lines_of(VALUES[:3]) == contents(directory)
+    assert contents(directory) == lines_of(VALUES[:3])
 
 
 def test_a_full_segment_whose_seal_a_crash_left_out_is_sealed_by_the_next_writer(directory: Path) -> None:
@@ -137,12 +137,12 @@ def test_a_full_segment_whose_seal_a_crash_left_out_is_sealed_by_the_next_writer
     manifest.write_bytes(b"".join(kept))
 
     log = open_log(directory)
-    assert b"".join([*kept, seal]) == manifest.read_bytes()
+    assert manifest.read_bytes() == b"".join([*kept, seal])
     log.append(LINES[8:10], 10)
     log.close()
 
-    assert lines_of(VALUES[:10]) == contents(directory)
-    assert [] == list(verify_log(directory).findings)
+    assert contents(directory) == lines_of(VALUES[:10])
+    assert list(verify_log(directory).findings) == []
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_what_no_crash_explains_is_not_written_on(directory: Path, damage: str) 
         open_log(directory)
 
     assert "postil audit verify" in refused.value.advice
-    assert before == {path: path.read_bytes() for path in directory.iterdir() if path.name != "lock"}
+    assert {path: path.read_bytes() for path in directory.iterdir() if path.name != "lock"} == before
 
 
 def test_the_log_of_another_partition_is_not_written_on(directory: Path) -> None:
@@ -200,12 +200,12 @@ def test_a_full_disk_leaves_the_log_as_it_was_and_writable_later(directory: Path
         log.append(LINES[3:30], 30)
 
     assert "Free space" in failed.value.advice
-    assert before == {path.name: path.read_bytes() for path in directory.iterdir()}
+    assert {path.name: path.read_bytes() for path in directory.iterdir()} == before
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     log.append(LINES[3:30], 30)
     log.close()
-    assert lines_of(VALUES) == contents(directory)
-    assert [] == list(verify_log(directory).findings)
+    assert contents(directory) == lines_of(VALUES)
+    assert list(verify_log(directory).findings) == []
 
 
 def test_a_directory_that_cannot_be_made_says_what_to_do(tmp_path: Path) -> None:
@@ -235,8 +235,8 @@ def test_a_dead_letter_is_recorded_in_its_place_with_where_it_came_from_and_why(
         "key": "aw==",
         "value": "/w==",
     }
-    assert {"deadletter": letter} == orjson.loads(contents(log_directory(tmp_path, "events", 0)))
-    assert 1 == verify_log(log_directory(tmp_path, "events", 0)).dead_letters
+    assert orjson.loads(contents(log_directory(tmp_path, "events", 0))) == {"deadletter": letter}
+    assert verify_log(log_directory(tmp_path, "events", 0)).dead_letters == 1
 
 
 @pytest.mark.parametrize("harm", ["missing", "garbage", "behind", "of another log"])
@@ -265,11 +265,11 @@ def test_the_run_index_is_rebuilt_from_the_files_whenever_it_is_not_theirs(tmp_p
             other.shutdown()
             shutil.copy(log_directory(tmp_path / "other", "events", 0) / "index.sqlite", index)
 
-    assert 25 == sink.open(PARTITION)
+    assert sink.open(PARTITION) == 25
     progress = sink.progress(PARTITION)
 
-    assert [9, 8, 8] == [progress.last(f"default/run-{n}") for n in range(3)]
-    assert identify(VALUES[24]).event_id == progress.event_id("default/run-0", 9)
+    assert [progress.last(f"default/run-{n}") for n in range(3)] == [9, 8, 8]
+    assert progress.event_id("default/run-0", 9) == identify(VALUES[24]).event_id
     sink.shutdown()
 
 
@@ -280,7 +280,7 @@ def test_a_topic_created_anew_under_the_same_name_is_read_from_its_beginning(tmp
     sink.deliver(first, [Record(0, identify(VALUES[0]))], 1)
     sink.close(first)
 
-    assert 1 == sink.open(first)
+    assert sink.open(first) == 1
     sink.close(first)
-    assert Resume.OLDEST == sink.open(Partition("events", 0, "id-2"))
+    assert sink.open(Partition("events", 0, "id-2")) == Resume.OLDEST
     sink.shutdown()

@@ -90,8 +90,8 @@ def said(report: LogReport) -> list[str]:
 def test_what_was_written_is_sound(log: Path) -> None:
     report = verify_log(log)
 
-    assert [] == said(report)
-    assert (RECORDS, 1, 4, 0) == (report.records, report.dead_letters, report.segments, report.uncovered)
+    assert said(report) == []
+    assert (report.records, report.dead_letters, report.segments, report.uncovered) == (RECORDS, 1, 4, 0)
 
 
 def line_at(path: Path, byte: int) -> int:
@@ -127,8 +127,8 @@ def test_a_record_that_is_deleted_is_named(log: Path, seed: int) -> None:
 
     report = verify_log(log)
 
-    assert ["the record is missing"] == said(report)
-    assert {int(path.stem) + victim} == records_named(report)
+    assert said(report) == ["the record is missing"]
+    assert records_named(report) == {int(path.stem) + victim}
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -147,9 +147,9 @@ def test_a_line_that_is_inserted_is_named_by_the_record_it_stands_before(log: Pa
     report = verify_log(log)
 
     if path == segments(log)[-1] and kept[-1] == kept[-2]:  # the copy stands after the last record
-        assert (["a copy of a record was appended"], {RECORDS}) == (said(report), records_named(report))
+        assert (said(report), records_named(report)) == (["a copy of a record was appended"], {RECORDS})
         return
-    assert ["a line was inserted before this record"] == said(report)
+    assert said(report) == ["a line was inserted before this record"]
     # Beside its own copy it cannot be told which of the two is the copy.
     place = int(path.stem) + before
     assert records_named(report) <= ({place - 1, place, place + 1} if stranger in neighbours else {place})
@@ -162,7 +162,7 @@ def test_what_is_appended_to_a_sealed_segment_is_found(log: Path, more: bytes) -
 
     (finding,) = verify_log(log).findings
 
-    assert ("a line was inserted before this record", 2 * SEGMENT) == (finding.what, finding.place["record"])
+    assert (finding.what, finding.place["record"]) == ("a line was inserted before this record", 2 * SEGMENT)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -175,11 +175,11 @@ def test_a_copy_of_any_record_that_is_appended_is_found_behind_the_last_one(log:
 
     (finding,) = verify_log(log).findings
 
-    assert ("a copy of a record was appended", RECORDS + 1, end + len(event_value("forged", 1)) + 1) == (
+    assert (
         finding.what,
         finding.place["record"],
         finding.place["byte"],
-    )
+    ) == ("a copy of a record was appended", RECORDS + 1, end + len(event_value("forged", 1)) + 1)
 
 
 @pytest.mark.parametrize("file", ["segment", "next segment", "manifest"])
@@ -201,11 +201,11 @@ def test_what_a_dying_writer_may_have_left_is_no_sound_end(log: Path, file: str,
     report = verify_log(log)
 
     (doubt,) = report.doubts
-    assert ([], len(more), begin) == (said(report), report.uncovered, doubt.place["byte"])
-    assert (path.name, None if file == "manifest" else RECORDS) == (
+    assert (said(report), report.uncovered, doubt.place["byte"]) == ([], len(more), begin)
+    assert (
         doubt.place.get("segment") or doubt.place["file"],
         doubt.place.get("record"),
-    )
+    ) == (path.name, None if file == "manifest" else RECORDS)
 
 
 def test_an_appended_forgery_is_named_beside_other_damage(log: Path) -> None:
@@ -217,10 +217,10 @@ def test_an_appended_forgery_is_named_beside_other_damage(log: Path) -> None:
 
     report = verify_log(log)
 
-    assert (["the record was altered"], [end]) == (
+    assert (
         said(report),
         [doubt.place["byte"] for doubt in report.doubts],
-    )
+    ) == (["the record was altered"], [end])
 
 
 def test_what_a_writer_is_writing_is_neither_wrong_nor_in_doubt(tmp_path: Path) -> None:
@@ -239,7 +239,7 @@ def test_what_a_writer_is_writing_is_neither_wrong_nor_in_doubt(tmp_path: Path) 
     try:
         while not done.is_set():
             report = verify_log(tmp_path / "events-0", wait=60)
-            assert ([], [], 0) == (said(report), list(report.doubts), report.uncovered)
+            assert (said(report), list(report.doubts), report.uncovered) == ([], [], 0)
     finally:
         writer.join()
         written.close()
@@ -256,7 +256,7 @@ def test_two_records_that_changed_places_are_named(log: Path, seed: int) -> None
 
     report = verify_log(log)
 
-    assert {"the record was moved here from its place"} == set(said(report))
+    assert set(said(report)) == {"the record was moved here from its place"}
     first = int(path.stem)
     assert records_named(report) & {first + one, first + other}
     assert records_named(report) <= set(range(first + one, first + other + 1))
@@ -270,10 +270,10 @@ def test_a_record_that_is_replaced_by_one_of_another_run_is_named_with_its_run(l
 
     (finding,) = verify_log(log).findings
 
-    assert ("the record was altered", SEGMENT + 3, "default/forged", 9, sum(map(len, kept[:3]))) == (
+    assert (
         finding.what,
         *(finding.place[name] for name in ("record", "run", "run_seq", "byte")),
-    )
+    ) == ("the record was altered", SEGMENT + 3, "default/forged", 9, sum(map(len, kept[:3])))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -309,7 +309,7 @@ def test_a_flipped_bit_of_the_manifest_is_found_in_that_entry(written: Path, log
     entry = line_at(written / path.name, at)
     assert entries_named(report) & {entry, entry + 1}
     assert entries_named(report) <= {entry, entry + 1}
-    assert set() == records_named(report), "the records are as they were"
+    assert records_named(report) == set(), "the records are as they were"
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -345,10 +345,10 @@ def test_an_entry_rewritten_with_its_own_hash_made_right_is_named(log: Path) -> 
 
     (finding,) = verify_log(log).findings
 
-    assert ("the entry was rewritten: the next one follows another", 4) == (
+    assert (
         finding.what,
         finding.place["entry"],
-    )
+    ) == ("the entry was rewritten: the next one follows another", 4)
 
 
 @pytest.mark.parametrize("number", range(4))
@@ -358,7 +358,7 @@ def test_a_segment_that_is_missing_is_named_with_its_records(log: Path, number: 
 
     (finding,) = verify_log(log).findings
 
-    assert ("the segment is missing", path.name) == (finding.what, finding.place["segment"])
+    assert (finding.what, finding.place["segment"]) == ("the segment is missing", path.name)
 
 
 def test_segments_that_changed_names_are_both_named(log: Path) -> None:
@@ -369,13 +369,13 @@ def test_segments_that_changed_names_are_both_named(log: Path) -> None:
 
     report = verify_log(log)
 
-    assert set(range(2 * SEGMENT)) == records_named(report)
+    assert records_named(report) == set(range(2 * SEGMENT))
 
 
 def test_a_segment_under_a_new_name_is_a_stranger_and_missed(log: Path) -> None:
     segments(log)[1].rename(log / "00000000000000000017.ndjson")
 
-    assert ["the segment is missing", "the manifest knows no such segment"] == said(verify_log(log))
+    assert said(verify_log(log)) == ["the segment is missing", "the manifest knows no such segment"]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -389,13 +389,13 @@ def test_a_segment_cut_short_is_missing_what_was_cut(written: Path, log: Path, s
     report = verify_log(log)
 
     first, count = int(path.stem), len(lines(written / path.name))
-    assert set(range(first + line_at(written / path.name, size), first + count)) == records_named(report)
+    assert records_named(report) == set(range(first + line_at(written / path.name, size), first + count))
 
 
 def test_a_manifest_that_is_gone_is_no_clean_log(log: Path) -> None:
     (log / "manifest.ndjson").unlink()
 
-    assert ["the manifest is missing"] == said(verify_log(log))
+    assert said(verify_log(log)) == ["the manifest is missing"]
 
 
 def test_a_log_that_was_emptied_is_not_sound(log: Path) -> None:
@@ -406,7 +406,7 @@ def test_a_log_that_was_emptied_is_not_sound(log: Path) -> None:
     report = verify_log(log)
 
     (doubt,) = report.doubts
-    assert ([], "manifest.ndjson") == (said(report), doubt.place["file"])
+    assert (said(report), doubt.place["file"]) == ([], "manifest.ndjson")
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -430,7 +430,7 @@ def test_leaf_hashes_that_were_altered_are_named_though_the_records_stand(log: P
 
     (finding,) = verify_log(log).findings
 
-    assert ("leaves", "the leaf hashes were altered") == (finding.kind, finding.what)
+    assert (finding.kind, finding.what) == ("leaves", "the leaf hashes were altered")
 
 
 def test_a_chain_that_is_sound_still_shows_a_run_whose_numbers_are_not(tmp_path: Path) -> None:
@@ -441,8 +441,8 @@ def test_a_chain_that_is_sound_still_shows_a_run_whose_numbers_are_not(tmp_path:
 
     (finding,) = verify_log(tmp_path / "events-0").findings
 
-    assert ("run_seq 4 follows 2", 2, "default/r") == (
+    assert (
         finding.what,
         finding.place["record"],
         finding.place["run"],
-    )
+    ) == ("run_seq 4 follows 2", 2, "default/r")

@@ -36,7 +36,7 @@ def test_operation_names_are_unique() -> None:
         for operations in document()["paths"].values()
         for operation in operations.values()
     ]
-    assert sorted(set(names)) == sorted(names)
+    assert sorted(names) == sorted(set(names))
 
 
 def test_contract_finds_each_difference() -> None:

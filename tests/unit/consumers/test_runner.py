@@ -66,9 +66,9 @@ def test_each_partition_is_delivered_in_order_and_committed(source: MemorySource
 
     run_until_quiet(Runner(source, sink, MemoryGaps()), source)
 
-    assert numbered("a", 10) == applied(sink, ONE)
-    assert numbered("b", 5) == applied(sink, OTHER)
-    assert {ONE: 10, OTHER: 5} == source.committed
+    assert applied(sink, ONE) == numbered("a", 10)
+    assert applied(sink, OTHER) == numbered("b", 5)
+    assert source.committed == {ONE: 10, OTHER: 5}
 
 
 def test_what_is_no_event_is_a_dead_letter_in_its_place_and_the_partition_goes_on(
@@ -83,9 +83,9 @@ def test_what_is_no_event_is_a_dead_letter_in_its_place_and_the_partition_goes_o
 
     run_until_quiet(runner, source)
 
-    assert numbered("a", 2) == applied(sink, ONE)
-    assert [1, 2, 3] == [letter.offset for letter in dead(sink, ONE)]
-    assert (2, 3) == (runner.health.applied, runner.health.dead_letters)
+    assert applied(sink, ONE) == numbered("a", 2)
+    assert [letter.offset for letter in dead(sink, ONE)] == [1, 2, 3]
+    assert (runner.health.applied, runner.health.dead_letters) == (2, 3)
 
 
 def test_a_fork_is_an_alarm_and_kept_but_never_applied(source: MemorySource, sink: MemorySink) -> None:
@@ -99,8 +99,8 @@ def test_a_fork_is_an_alarm_and_kept_but_never_applied(source: MemorySource, sin
 
     run_until_quiet(runner, source)
 
-    assert (1, numbered("a", 2)) == (runner.health.forks, applied(sink, ONE))
-    assert ["fork"] == [letter.reason.partition(":")[0] for letter in dead(sink, ONE)]
+    assert (runner.health.forks, applied(sink, ONE)) == (1, numbered("a", 2))
+    assert [letter.reason.partition(":")[0] for letter in dead(sink, ONE)] == ["fork"]
 
 
 def test_what_kafka_lost_is_fetched_from_the_log(source: MemorySource, sink: MemorySink) -> None:
@@ -110,7 +110,7 @@ def test_what_kafka_lost_is_fetched_from_the_log(source: MemorySource, sink: Mem
 
     run_until_quiet(Runner(source, sink, gaps), source)
 
-    assert numbered("a", 9) == applied(sink, ONE)
+    assert applied(sink, ONE) == numbered("a", 9)
 
 
 def test_an_event_whose_predecessors_exist_nowhere_is_kept_with_the_reason(
@@ -148,9 +148,9 @@ def test_while_the_log_cannot_be_reached_the_partition_waits_and_the_others_go_o
 
     run_until_quiet(runner, source)
 
-    assert (numbered("a", 4), numbered("b", 29)) == (applied(sink, ONE), applied(sink, OTHER))
+    assert (applied(sink, ONE), applied(sink, OTHER)) == (numbered("a", 4), numbered("b", 29))
     assert ("yellow", "the database is away") in seen
-    assert ("green", 3) == (runner.health.state, runner.health.retries)
+    assert (runner.health.state, runner.health.retries) == ("green", 3)
 
 
 class Failing(MemorySink):
@@ -183,7 +183,7 @@ def test_a_delivery_that_fails_is_read_again_from_where_the_sink_is(source: Memo
 
     run_until_quiet(Runner(source, sink, MemoryGaps()), source)
 
-    assert numbered("a", 19) == applied(sink, ONE)
+    assert applied(sink, ONE) == numbered("a", 19)
 
 
 def test_a_log_that_needs_a_person_is_red_and_does_not_stop_the_others(source: MemorySource) -> None:
@@ -194,8 +194,8 @@ def test_a_log_that_needs_a_person_is_red_and_does_not_stop_the_others(source: M
 
     run_until_quiet(runner, source, [OTHER])
 
-    assert numbered("b", 5) == applied(sink, OTHER)
-    assert ("red", "it is damaged", "repair it") == (seen[-1].state, seen[-1].what, seen[-1].advice)
+    assert applied(sink, OTHER) == numbered("b", 5)
+    assert (seen[-1].state, seen[-1].what, seen[-1].advice) == ("red", "it is damaged", "repair it")
 
 
 def test_what_only_a_setting_can_repair_stops_it_with_health_red(source: MemorySource) -> None:
@@ -206,7 +206,7 @@ def test_what_only_a_setting_can_repair_stops_it_with_health_red(source: MemoryS
     with pytest.raises(Misconfigured):
         run_until_quiet(runner, source)
 
-    assert ("red", "repair it") == (runner.health.state, runner.health.advice)
+    assert (runner.health.state, runner.health.advice) == ("red", "repair it")
 
 
 def test_partitions_that_are_taken_away_and_given_back_lose_and_repeat_nothing(
@@ -224,7 +224,7 @@ def test_partitions_that_are_taken_away_and_given_back_lose_and_repeat_nothing(
 
     run_until_quiet(runner, source)
 
-    assert (numbered("a", 19), []) == (applied(sink, ONE), due)
+    assert (applied(sink, ONE), due) == (numbered("a", 19), [])
 
 
 def test_it_is_ready_once_its_partitions_are_open(source: MemorySource, sink: MemorySink) -> None:
@@ -234,7 +234,7 @@ def test_it_is_ready_once_its_partitions_are_open(source: MemorySource, sink: Me
 
     runner.run(lambda: opened.append(len(sink.items)))
 
-    assert [2] == opened
+    assert opened == [2]
 
 
 def test_pauses_grow_to_a_cap() -> None:
