@@ -1,4 +1,4 @@
-"""How the audit log is written: exact bytes, one writer, repaired tails, and the same segments from the same topic."""
+"""The writer of the audit log: exact bytes, one writer, repaired tails, and segments that depend on the topic only."""
 
 from __future__ import annotations
 
@@ -27,14 +27,17 @@ LINES = [Line(value, offset, False) for offset, value in enumerate(VALUES)]
 
 
 def open_log(directory: Path) -> PartitionLog:
+    """Open the log of partition 0 with segments of 8 records."""
     return PartitionLog(directory, "events", 0, segment_records=8)
 
 
 def contents(directory: Path) -> bytes:
+    """Return the bytes of all segments in order."""
     return b"".join(path.read_bytes() for path in sorted(directory.glob("0*.ndjson")))
 
 
 def lines_of(values: list[bytes]) -> bytes:
+    """Return the bytes of a segment that holds these values."""
     return b"".join(value + b"\n" for value in values)
 
 
@@ -43,7 +46,8 @@ def directory(tmp_path: Path) -> Path:
     return tmp_path / "events-0"
 
 
-def test_a_record_is_the_exact_bytes_of_the_message_on_a_line(directory: Path) -> None:
+def test_a_record_is_the_message_and_a_line_feed(directory: Path) -> None:
+    """A segment holds the exact bytes of each message, each followed by a line feed."""
     log = open_log(directory)
     log.append(LINES[:3], 3)
     log.close()
@@ -51,7 +55,8 @@ def test_a_record_is_the_exact_bytes_of_the_message_on_a_line(directory: Path) -
     assert contents(directory) == lines_of(VALUES[:3])
 
 
-def test_segments_hold_a_fixed_count_of_records_and_are_named_by_their_first(directory: Path) -> None:
+def test_segments_have_a_fixed_record_count(directory: Path) -> None:
+    """Each segment except the last holds `segment_records` records and is named after its first record."""
     log = open_log(directory)
     log.append(LINES[:20], 20)
     log.close()
@@ -64,16 +69,17 @@ def test_segments_hold_a_fixed_count_of_records_and_are_named_by_their_first(dir
 
 
 @given(cuts=st.lists(st.integers(1, 30), max_size=8))
-def test_segments_do_not_depend_on_how_records_came_in_batches(
+def test_segments_do_not_depend_on_the_batches(
     tmp_path_factory: pytest.TempPathFactory, cuts: list[int]
 ) -> None:
+    """The same records give the same segments in any batches, also with a restart after each batch."""
     directory = tmp_path_factory.mktemp("log") / "events-0"
-    at = 0
+    start = 0
     for cut in [*sorted(cuts), 30]:
         log = open_log(directory)
-        log.append(LINES[at:cut], cut)
+        log.append(LINES[start:cut], cut)
         log.close()
-        at = max(at, cut)
+        start = max(start, cut)
 
     assert contents(directory) == lines_of(VALUES)
     assert list(verify_log(directory).findings) == []
@@ -81,7 +87,8 @@ def test_segments_do_not_depend_on_how_records_came_in_batches(
     shutil.rmtree(directory.parent)
 
 
-def test_a_second_writer_is_refused_and_told_who_writes(directory: Path) -> None:
+def test_a_second_writer_is_refused(directory: Path) -> None:
+    """A second writer raises `AuditLogLocked` with the process id of the first, until the first closes the log."""
     log = open_log(directory)
 
     with pytest.raises(AuditLogLocked, match=f"another process \\(pid {os.getpid()}\\)"):
@@ -93,16 +100,15 @@ def test_a_second_writer_is_refused_and_told_who_writes(directory: Path) -> None
 
 @pytest.mark.parametrize("torn", [b"x", b"{", b'{"half":', b"whole\nlines\nand a half"])
 @pytest.mark.parametrize("file", ["segment", "leaves", "manifest"])
-def test_what_a_crash_left_after_the_covered_bytes_is_cut_off(
-    directory: Path, file: str, torn: bytes
-) -> None:
+def test_a_torn_tail_is_cut_off(directory: Path, file: str, torn: bytes) -> None:
+    """Opening the log cuts off the bytes that no manifest entry covers, and the log can be continued."""
     log = open_log(directory)
     log.append(LINES[:3], 3)
     log.close()
     torn = torn.replace(b"\n", b" ") if file == "manifest" else torn
     path = next(directory.glob({"segment": "0*.ndjson", "leaves": "*.leaves", "manifest": "manifest*"}[file]))
-    with path.open("ab") as end:
-        end.write(torn)
+    with path.open("ab") as handle:
+        handle.write(torn)
 
     log = open_log(directory)
     assert log.state.next_offset == 3
@@ -113,7 +119,8 @@ def test_what_a_crash_left_after_the_covered_bytes_is_cut_off(
     assert list(verify_log(directory).findings) == []
 
 
-def test_a_torn_manifest_takes_the_records_it_covered_with_it_for_kafka_has_them(directory: Path) -> None:
+def test_records_of_a_torn_manifest_entry_are_cut_off(directory: Path) -> None:
+    """Opening the log cuts off the records of a torn manifest entry, because Kafka can deliver them again."""
     log = open_log(directory)
     log.append(LINES[:3], 3)
     log.append(LINES[3:6], 6)
@@ -128,16 +135,17 @@ def test_a_torn_manifest_takes_the_records_it_covered_with_it_for_kafka_has_them
     assert contents(directory) == lines_of(VALUES[:3])
 
 
-def test_a_full_segment_whose_seal_a_crash_left_out_is_sealed_by_the_next_writer(directory: Path) -> None:
+def test_a_missing_seal_is_added_on_opening(directory: Path) -> None:
+    """Opening the log seals a full segment whose seal is missing after a crash."""
     log = open_log(directory)
     log.append(LINES[:8], 8)
     log.close()
     manifest = directory / "manifest.ndjson"
-    *kept, seal = manifest.read_bytes().splitlines(keepends=True)
-    manifest.write_bytes(b"".join(kept))
+    *entries, seal = manifest.read_bytes().splitlines(keepends=True)
+    manifest.write_bytes(b"".join(entries))
 
     log = open_log(directory)
-    assert manifest.read_bytes() == b"".join([*kept, seal])
+    assert manifest.read_bytes() == b"".join([*entries, seal])
     log.append(LINES[8:10], 10)
     log.close()
 
@@ -148,7 +156,8 @@ def test_a_full_segment_whose_seal_a_crash_left_out_is_sealed_by_the_next_writer
 @pytest.mark.parametrize(
     "damage", ["flip a record", "cut a record", "flip an entry", "delete an entry", "remove the manifest"]
 )
-def test_what_no_crash_explains_is_not_written_on(directory: Path, damage: str) -> None:
+def test_a_damaged_log_is_refused_and_not_changed(directory: Path, damage: str) -> None:
+    """Damage that no crash can cause raises `AuditLogDamaged`, and no file changes."""
     log = open_log(directory)
     log.append(LINES[:3], 3)
     log.append(LINES[3:6], 6)
@@ -175,7 +184,8 @@ def test_what_no_crash_explains_is_not_written_on(directory: Path, damage: str) 
     assert {path: path.read_bytes() for path in directory.iterdir() if path.name != "lock"} == before
 
 
-def test_the_log_of_another_partition_is_not_written_on(directory: Path) -> None:
+def test_the_log_of_another_partition_is_refused(directory: Path) -> None:
+    """Opening a directory that holds the log of another partition raises `AuditLogDamaged`."""
     open_log(directory).close()
 
     with pytest.raises(AuditLogDamaged, match="it is the log of events/0, not of events/1"):
@@ -184,14 +194,15 @@ def test_the_log_of_another_partition_is_not_written_on(directory: Path) -> None
 
 @pytest.fixture
 def full_disk() -> Iterator[None]:
-    """Files end at 4 KiB: the kernel refuses what goes beyond, in the middle of a write."""
+    """Limit files to 4 KiB, so that the kernel cuts off a longer write at that size."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
     yield
     resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_a_full_disk_leaves_the_log_as_it_was_and_writable_later(directory: Path, full_disk: None) -> None:
+def test_a_full_disk_leaves_the_log_unchanged(directory: Path, full_disk: None) -> None:
+    """An append to a full disk raises `StorageFailed` and changes no file, and it succeeds once there is space."""
     log = PartitionLog(directory, "events", 0)
     log.append(LINES[:3], 3)
     before = {path.name: path.read_bytes() for path in directory.iterdir()}
@@ -208,8 +219,9 @@ def test_a_full_disk_leaves_the_log_as_it_was_and_writable_later(directory: Path
     assert list(verify_log(directory).findings) == []
 
 
-def test_a_directory_that_cannot_be_made_says_what_to_do(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("in the way")
+def test_an_impossible_directory_is_refused_with_advice(tmp_path: Path) -> None:
+    """A directory that cannot be created raises `StorageFailed` with the advice to correct the permissions."""
+    (tmp_path / "file").write_text("a file, not a directory")
 
     with pytest.raises(StorageFailed) as failed:
         AuditSink(tmp_path / "file" / "audit")
@@ -217,11 +229,13 @@ def test_a_directory_that_cannot_be_made_says_what_to_do(tmp_path: Path) -> None
     assert "correct the permissions" in failed.value.advice
 
 
-def take(sink: AuditSink, first: int, last: int) -> None:
+def deliver_values(sink: AuditSink, first: int, last: int) -> None:
+    """Deliver the values from `first` up to but not including `last`."""
     sink.deliver(PARTITION, [Record(n, identify(VALUES[n])) for n in range(first, last)], last)
 
 
-def test_a_dead_letter_is_recorded_in_its_place_with_where_it_came_from_and_why(tmp_path: Path) -> None:
+def test_a_dead_letter_is_recorded_with_its_origin(tmp_path: Path) -> None:
+    """A dead letter is recorded with its topic, partition, offset, key and value and the reason."""
     sink = AuditSink(tmp_path)
     sink.open(PARTITION)
     sink.deliver(PARTITION, [DeadLetter(7, "not JSON", b"k", b"\xff")], 8)
@@ -239,25 +253,26 @@ def test_a_dead_letter_is_recorded_in_its_place_with_where_it_came_from_and_why(
     assert verify_log(log_directory(tmp_path, "events", 0)).dead_letters == 1
 
 
-@pytest.mark.parametrize("harm", ["missing", "garbage", "behind", "of another log"])
-def test_the_run_index_is_rebuilt_from_the_files_whenever_it_is_not_theirs(tmp_path: Path, harm: str) -> None:
+@pytest.mark.parametrize("damage", ["missing", "garbage", "behind", "of another log"])
+def test_a_wrong_run_index_is_rebuilt(tmp_path: Path, damage: str) -> None:
+    """A run index that is missing, broken, outdated or of another log is rebuilt from the segments."""
     directory = log_directory(tmp_path / "audit", "events", 0)
     index = directory / "index.sqlite"
     sink = AuditSink(tmp_path / "audit", segment_records=8)
     sink.open(PARTITION)
-    take(sink, 0, 11)
+    deliver_values(sink, 0, 11)
     sink.close(PARTITION)
-    older = index.read_bytes()
+    outdated = index.read_bytes()
     sink.open(PARTITION)
-    take(sink, 11, 25)
+    deliver_values(sink, 11, 25)
     sink.close(PARTITION)
-    match harm:
+    match damage:
         case "missing":
             index.unlink()
         case "garbage":
             index.write_bytes(b"garbage" * 1000)
         case "behind":
-            index.write_bytes(older)
+            index.write_bytes(outdated)
         case _:
             other = AuditSink(tmp_path / "other")
             other.open(PARTITION)
@@ -273,7 +288,8 @@ def test_the_run_index_is_rebuilt_from_the_files_whenever_it_is_not_theirs(tmp_p
     sink.shutdown()
 
 
-def test_a_topic_created_anew_under_the_same_name_is_read_from_its_beginning(tmp_path: Path) -> None:
+def test_a_recreated_topic_is_read_from_its_beginning(tmp_path: Path) -> None:
+    """A topic that has the same name but a new topic id is read from its oldest message."""
     sink = AuditSink(tmp_path)
     first = Partition("events", 0, "id-1")
     sink.open(first)

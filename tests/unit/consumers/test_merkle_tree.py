@@ -1,4 +1,4 @@
-"""The Merkle tree is the one of RFC 6962."""
+"""The Merkle tree of the audit log follows RFC 6962."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ ROOTS = [
 ]
 
 
-def test_the_roots_are_those_of_the_reference_data() -> None:
+def test_roots_match_the_reference_data() -> None:
+    """The roots of 0 to 8 leaves match the reference data of the certificate-transparency project."""
     tree, roots = Tree(), list[str]()
     for leaf in LEAVES:
         tree.extend([leaf_hash(bytes.fromhex(leaf))])
@@ -34,16 +35,15 @@ def test_the_roots_are_those_of_the_reference_data() -> None:
 
 
 @given(st.lists(st.binary(max_size=3), max_size=70), st.lists(st.integers(0, 70)))
-def test_the_root_does_not_depend_on_how_leaves_were_added_or_where_a_tree_was_taken_up_again(
-    records: list[bytes], cuts: list[int]
-) -> None:
+def test_the_root_does_not_depend_on_the_batches(records: list[bytes], cuts: list[int]) -> None:
+    """The root of the same leaves is the same in any batches, also when a tree is restored between two batches."""
     leaves = [leaf_hash(record) for record in records]
     whole = Tree()
     whole.extend(leaves)
-    pieces, at = Tree(), 0
+    pieces, start = Tree(), 0
     for cut in [*sorted(cuts), len(leaves)]:
-        pieces.extend(leaves[at:cut])
+        pieces.extend(leaves[start:cut])
         pieces = Tree(pieces.size, pieces.frontier)
-        at = max(at, min(cut, len(leaves)))
+        start = max(start, min(cut, len(leaves)))
 
     assert (pieces.size, pieces.root()) == (whole.size, whole.root())
