@@ -1,4 +1,4 @@
-"""The audit consumer is killed between any two of its steps; the restart leaves every event exactly once."""
+"""The audit consumer is killed between any two of its steps, and records each event once after a restart."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 
 from postil_consumers.audit.verify.log_check import verify_log
 
-# Consumes 101 messages in batches of 7, duplicates and a dead letter among them, into segments of 16.
-# One child per failpoint named on the command line, one after the other; says how each ended.
+# Consumes 101 messages, with duplicates and a dead letter, in batches of 7 into segments of 16 records.
+# Starts one child for each failpoint on the command line, one after another, and prints their exit codes.
 CONSUMER = """
 import json, os, sys
 from pathlib import Path
@@ -32,7 +32,7 @@ def consume(audit_dir):
     for number in range(90):
         run = f"run-{number % 4}"
         source.put(partition, f"default/{run}".encode(), event_value(run, number // 4 + 1))
-        if number % 9 == 8:  # what a relay that was killed sends again
+        if number % 9 == 8:  # a relay that was killed publishes some twice
             source.put(partition, f"default/{run}".encode(), event_value(run, number // 4 + 1))
     source.put(partition, None, b"garbage")
     sink = AuditSink(Path(audit_dir), segment_records=16)
@@ -53,7 +53,7 @@ print(json.dumps(ends))
 """
 
 TORN = {"audit.records_torn", "audit.records_written", "audit.records_durable", "audit.manifest_torn"}
-"""Where a death leaves bytes that no entry covers."""
+"""The steps after which a killed consumer leaves bytes that no manifest entry covers."""
 
 STEPS = [
     "audit.nothing_written",
@@ -70,25 +70,26 @@ STEPS = [
 
 
 def consume(audit_dir: Path, *failpoints: str) -> list[int]:
-    """Consume once for each failpoint ("": to the end), and answer how each ended."""
-    done = subprocess.run(
+    """Start a consumer for each failpoint ("" for none) and return their exit codes."""
+    process = subprocess.run(
         [sys.executable, "-c", CONSUMER, str(audit_dir), *failpoints],
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    assert process.returncode == 0, process.stderr
+    return json.loads(process.stdout)
 
 
 def segments(audit_dir: Path) -> dict[str, bytes]:
+    """Return the content of each segment by its file name."""
     return {path.name: path.read_bytes() for path in (audit_dir / "events-0").glob("0*.ndjson")}
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """What the log holds where nothing went wrong."""
+    """The segments of a consumer that was never killed."""
     audit_dir = tmp_path_factory.mktemp("undisturbed")
     assert consume(audit_dir, "") == [0]
     report = verify_log(audit_dir / "events-0")
@@ -97,21 +98,21 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_killed_at_a_step_the_log_is_not_called_tampered_and_its_torn_end_is_named(
-    tmp_path: Path, step: str
-) -> None:
+def test_a_crash_is_not_reported_as_tampering(tmp_path: Path, step: str) -> None:
+    """After a kill at any step the check has no finding, and uncovered bytes at the end are a doubt."""
     assert consume(tmp_path, f"{step}:2") == [-signal.SIGKILL]
 
     report = verify_log(tmp_path / "events-0")
 
-    assert ([str(found) for found in report.findings], report.uncovered > 0) == ([], step in TORN)
+    assert ([str(finding) for finding in report.findings], report.uncovered > 0) == ([], step in TORN)
     assert bool(report.doubts) == (step in TORN)
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_killed_at_a_step_again_and_again_the_log_ends_as_if_nothing_had_happened(
+def test_repeated_crashes_do_not_change_the_log(
     tmp_path: Path, undisturbed: dict[str, bytes], step: str
 ) -> None:
+    """After four kills at one step and a last undisturbed start, the segments equal those of a consumer never killed."""
     first, *_, last = consume(tmp_path, f"{step}:1", f"{step}:2", f"{step}:5", f"{step}:3", "")
 
     assert (first, last) == (-signal.SIGKILL, 0)

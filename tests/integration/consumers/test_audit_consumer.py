@@ -1,4 +1,4 @@
-"""`postil consume audit` as a process, on real Kafka and Postgres; `postil verify` tells when it has caught up."""
+"""`postil consume audit` as a process, on real Kafka and Postgres; `postil verify` waits until it has caught up."""
 
 from __future__ import annotations
 
@@ -27,18 +27,19 @@ Consumer = subprocess.Popen[str]
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    given = {
+    """Return the environment of a process that uses these settings."""
+    variables = {
         f"POSTIL_{name.upper()}": str(value)
         for name, value in settings.model_dump(exclude_none=True).items()
         if name.startswith(("kafka", "database", "data"))
     }
-    return {**os.environ, **given}
+    return {**os.environ, **variables}
 
 
 @pytest.fixture
 def start(settings: Settings) -> Iterator[Callable[[], Consumer]]:
-    """Start the consumer; it is killed at the end of the test."""
-    started: list[Consumer] = []
+    """A function that starts a consumer, which is killed at the end of the test."""
+    processes: list[Consumer] = []
 
     def begin() -> Consumer:
         process = subprocess.Popen(
@@ -48,11 +49,11 @@ def start(settings: Settings) -> Iterator[Callable[[], Consumer]]:
             stderr=subprocess.DEVNULL,
             text=True,
         )
-        started.append(process)
+        processes.append(process)
         return process
 
     yield begin
-    for process in started:
+    for process in processes:
         end(process)
 
 
@@ -68,7 +69,7 @@ def producer(settings: Settings) -> Producer:
 
 
 def end(process: Consumer) -> None:
-    """Kill it, if it lives."""
+    """Kill the process and close its streams."""
     process.kill()
     process.wait()
     for stream in (process.stdout, process.stderr):
@@ -76,17 +77,18 @@ def end(process: Consumer) -> None:
             stream.close()
 
 
-def ready(process: Consumer) -> None:
+def wait_until_ready(process: Consumer) -> None:
+    """Wait until the consumer prints that it is ready."""
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
 
 
 def record(database: psycopg.Connection[tuple[str, int, str]], *runs: str) -> list[Published]:
-    """Record runs in Postgres, and answer their events."""
-    note = {"type": "annotation:created", "at": WHEN, "key": "note", "value": 1, "scope": "run"}
+    """Write runs to Postgres and return their events."""
+    annotation = {"type": "annotation:created", "at": WHEN, "key": "note", "value": 1, "scope": "run"}
     times = {"recorded_at": WHEN, "started_at": WHEN, "ended_at": WHEN}
     trigger = {"source": "api", "action": "trigger"}
-    steps = [note | {"key": f"note.n{n}"} for n in range(EVENTS - 2)]
+    steps = [annotation | {"key": f"note.n{n}"} for n in range(EVENTS - 2)]
     histories = [
         {"run_id": run, "name": "n", "status": "completed", "trigger": trigger, "steps": steps, **times}
         for run in runs
@@ -101,38 +103,43 @@ def record(database: psycopg.Connection[tuple[str, int, str]], *runs: str) -> li
 
 
 def publish(settings: Settings, producer: Producer, events: list[Published]) -> None:
+    """Publish the events to Kafka in this order."""
     for run, _, value in events:
         producer.produce(settings.kafka_topic, value, run.encode())
     assert producer.flush(30) == 0
 
 
-def listed(findings: Findings) -> list[str]:
+def texts(findings: Findings) -> list[str]:
+    """Return each finding as text."""
     return [str(finding) for finding in findings]
 
 
-def test_what_is_published_is_in_the_audit_log_and_sigterm_ends_it_well(
+def test_published_events_reach_the_audit_log(
     settings: Settings,
     start: Callable[[], Consumer],
     database: psycopg.Connection[tuple[str, int, str]],
     producer: Producer,
 ) -> None:
+    """Each published event is in the audit log once, and SIGTERM ends the consumer with exit code 0."""
     process = start()
-    ready(process)
+    wait_until_ready(process)
     publish(settings, producer, record(database, *(f"run-{n}" for n in range(40))))
 
     report = verify(settings, wait=30)
 
-    assert (listed(report.findings), listed(report.doubts), report.recorded) == ([], [], 40 * EVENTS)
+    assert (texts(report.findings), texts(report.doubts), report.recorded) == ([], [], 40 * EVENTS)
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 0
 
 
-def test_the_dashboard_tells_how_far_the_audit_log_is(
+def test_the_dashboard_reports_the_audit_lag(
     settings: Settings,
     start: Callable[[], Consumer],
     database: psycopg.Connection[tuple[str, int, str]],
     producer: Producer,
 ) -> None:
+    """The dashboard reports the number of records in the audit log and how many messages it lags behind Kafka."""
+
     def audit() -> dict[str, object]:
         with ThreadedDashboard(settings.model_copy(update={"http_port": 0})) as dashboard:
             state: dict[str, object] = httpx.get(f"{dashboard.url}/api/pipeline").json()["audit"]
@@ -141,7 +148,7 @@ def test_the_dashboard_tells_how_far_the_audit_log_is(
     publish(settings, producer, record(database, "run-1"))
     assert (audit()["leaves"], audit()["lag"]) == (0, EVENTS)
     process = start()
-    ready(process)
+    wait_until_ready(process)
     assert verify(settings, wait=30).recorded == EVENTS
     process.send_signal(signal.SIGTERM)  # it commits its offsets before it ends
     assert process.wait(30) == 0
@@ -149,51 +156,54 @@ def test_the_dashboard_tells_how_far_the_audit_log_is(
     assert (audit()["leaves"], audit()["lag"]) == (EVENTS, 0)
 
 
-def test_killed_and_started_again_it_has_every_event_once(
+def test_a_killed_consumer_records_each_event_once(
     settings: Settings,
     start: Callable[[], Consumer],
     database: psycopg.Connection[tuple[str, int, str]],
     producer: Producer,
 ) -> None:
+    """A consumer that is killed and restarted records each event once, although some are published twice."""
     for generation in range(3):
         process = start()
-        ready(process)
+        wait_until_ready(process)
         events = record(database, *(f"run-{generation}-{n}" for n in range(40)))
         publish(settings, producer, events)
-        publish(settings, producer, events[-20:])  # as a relay that was killed would
+        publish(settings, producer, events[-20:])  # a relay that was killed publishes some twice
         end(process)
-    ready(start())
+    wait_until_ready(start())
 
     report = verify(settings, wait=30)
 
-    assert (listed(report.findings), listed(report.doubts), report.recorded) == ([], [], 120 * EVENTS)
+    assert (texts(report.findings), texts(report.doubts), report.recorded) == ([], [], 120 * EVENTS)
 
 
-def test_a_foreign_message_does_not_stop_the_partition_and_a_gap_comes_from_postgres(
+def test_an_unknown_message_and_a_gap_stop_nothing(
     settings: Settings,
     start: Callable[[], Consumer],
     database: psycopg.Connection[tuple[str, int, str]],
     producer: Producer,
 ) -> None:
+    """An unknown message becomes a dead letter, and events that Kafka lacks come from Postgres."""
     events = record(database, "run-1")
     publish(settings, producer, [("default/run-1", 0, b"\xff garbage\n")])
     publish(settings, producer, [event for event in events if event[1] not in {1, 3}])
-    ready(start())
+    wait_until_ready(start())
 
     report = verify(settings, wait=30)
 
     assert sum(log.dead_letters for log in report.logs) == 1
-    # Kafka lacks two, which are named; the audit log has them all the same.
+    # Kafka lacks two events, which are findings; the audit log has them from Postgres.
     assert dict(report.findings.counts) == {"missing": 2}
     assert report.recorded == EVENTS
 
 
-def test_it_waits_for_a_topic_that_is_not_there_yet(
+def test_the_consumer_waits_for_a_missing_topic(
     settings: Settings,
     database: psycopg.Connection[tuple[str, int, str]],
     producer: Producer,
     request: pytest.FixtureRequest,
 ) -> None:
+    """The consumer logs that it waits for a missing topic and is ready once the topic exists."""
     later = Settings(**{**settings.model_dump(), "kafka_topic": f"{settings.kafka_topic}.later"})
     process = subprocess.Popen(
         [sys.executable, "-m", "postil", "consume", "audit"],
@@ -209,13 +219,14 @@ def test_it_waits_for_a_topic_that_is_not_there_yet(
     admin.create_topics([NewTopic(later.kafka_topic, 2, 1)])[later.kafka_topic].result(30)
     request.addfinalizer(lambda: admin.delete_topics([later.kafka_topic])[later.kafka_topic].result(30))
 
-    ready(process)
+    wait_until_ready(process)
 
 
-def test_a_second_consumer_of_the_same_directory_is_refused(
+def test_a_second_consumer_of_a_directory_is_refused(
     settings: Settings, start: Callable[[], Consumer]
 ) -> None:
-    ready(start())
+    """A second consumer of the same directory ends with exit code 2 and names the cause."""
+    wait_until_ready(start())
 
     second = subprocess.run(
         [sys.executable, "-m", "postil", "consume", "audit"],
@@ -230,34 +241,35 @@ def test_a_second_consumer_of_the_same_directory_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("damage", "code", "said", "place"),
+    ("damage", "code", "verdict", "place"),
     [
         (None, 0, "sound", ""),
         ("altered", 1, "TAMPERED", "run default/run-1"),
-        ("appended", 2, "could not tell", "24 bytes from here on"),
+        ("appended", 2, "could not tell", "23 bytes from here on"),
     ],
 )
-def test_the_command_answers_with_its_exit_code(
+def test_audit_verify_exits_with_its_verdict(
     settings: Settings,
     start: Callable[[], Consumer],
     database: psycopg.Connection[tuple[str, int, str]],
     producer: Producer,
     damage: str | None,
     code: int,
-    said: str,
+    verdict: str,
     place: str,
 ) -> None:
-    ready(start())
+    """`postil audit verify` exits with 0 for a sound log, 1 for an altered one and 2 for uncovered bytes."""
+    wait_until_ready(start())
     publish(settings, producer, record(database, "run-1"))
     assert verify(settings, wait=30).recorded == EVENTS
     segment = next(path for path in settings.audit_path.glob("*/0*.ndjson") if path.stat().st_size)
     if damage == "altered":
         segment.write_bytes(segment.read_bytes().replace(b"note.n2", b"note.n7", 1))
-    if damage == "appended":  # the writer is alive, yet never takes it up
-        segment.write_bytes(segment.read_bytes() + b"what nobody vouches for\n")
+    if damage == "appended":  # the running writer never adds these bytes to the manifest
+        segment.write_bytes(segment.read_bytes() + b"bytes without an entry\n")
     command = [sys.executable, "-m", "postil", "audit", "verify", "--wait", "0.2"]
 
-    shown = subprocess.run(
+    text = subprocess.run(
         command, env=environment(settings), capture_output=True, text=True, timeout=60, check=False
     )
     data = subprocess.run(
@@ -269,6 +281,6 @@ def test_the_command_answers_with_its_exit_code(
         check=False,
     )
 
-    assert (shown.returncode, data.returncode, said in shown.stdout) == (code, code, True)
+    assert (text.returncode, data.returncode, verdict in text.stdout) == (code, code, True)
     assert (json.loads(data.stdout)["sound"], json.loads(data.stdout)["records"]) == (not damage, EVENTS)
-    assert place in shown.stdout
+    assert place in text.stdout

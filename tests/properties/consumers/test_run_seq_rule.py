@@ -1,4 +1,4 @@
-"""Laws of the run_seq rule: whatever Kafka repeats, replays or leaves out, each run is applied 1, 2, 3 … once each."""
+"""Properties of the run_seq rule: each run is applied 1, 2, 3 … once each, whatever Kafka repeats or lacks."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ RUNS = ("a", "b", "c")
 
 
 def event(run: str, run_seq: int) -> RawEvent:
+    """Return the event of a run with this run_seq."""
     return identify(event_value(run, run_seq))
 
 
 def log_of(lengths: dict[str, int]) -> MemoryGaps:
-    """The complete log of runs of these lengths."""
+    """Return the complete event log of runs of these lengths."""
     log = MemoryGaps()
     for run, length in lengths.items():
         for run_seq in range(1, length + 1):
@@ -32,17 +33,18 @@ lengths = st.fixed_dictionaries({run: st.integers(0, 12) for run in RUNS})
 
 @st.composite
 def deliveries(draw: st.DrawFn) -> tuple[dict[str, int], list[list[RawEvent]]]:
-    """The log's lengths, and batches that hold any of its events in any order, with repeats and holes."""
-    wanted = draw(lengths)
-    everything = [event(run, run_seq) for run, length in wanted.items() for run_seq in range(1, length + 1)]
-    if not everything:
-        return wanted, []
-    batches = draw(st.lists(st.lists(st.sampled_from(everything), max_size=15), max_size=8))
-    # In the end the last event of each run arrives, as it does from a relay that publishes at least once.
-    return wanted, [*batches, [event(run, length) for run, length in wanted.items() if length]]
+    """Draw the length of each run, and batches of any of their events in any order, with repeats and gaps."""
+    run_lengths = draw(lengths)
+    events = [event(run, run_seq) for run, length in run_lengths.items() for run_seq in range(1, length + 1)]
+    if not events:
+        return run_lengths, []
+    batches = draw(st.lists(st.lists(st.sampled_from(events), max_size=15), max_size=8))
+    # The last event of each run arrives at the end, because the relay publishes each event at least once.
+    return run_lengths, [*batches, [event(run, length) for run, length in run_lengths.items() if length]]
 
 
 def apply_all(outcomes: Iterable[Outcome], progress: MemoryProgress, applied: list[RawEvent]) -> None:
+    """Save the progress of each outcome and add the applied events to `applied`."""
     for outcome in outcomes:
         assert isinstance(outcome, (Apply, Drop))
         if isinstance(outcome, Apply):
@@ -54,28 +56,31 @@ def apply_all(outcomes: Iterable[Outcome], progress: MemoryProgress, applied: li
 def test_any_delivery_applies_every_event_once_and_in_order(
     delivery: tuple[dict[str, int], list[list[RawEvent]]], failing: set[int]
 ) -> None:
-    """Batches in `failing` fail after the rule was applied and before anything is durable, and come again."""
-    wanted, batches = delivery
-    log, progress, applied = log_of(wanted), MemoryProgress(), list[RawEvent]()
+    """Each event is applied once and in order, also when a batch fails before its progress is saved and comes again."""
+    run_lengths, batches = delivery
+    log, progress, applied = log_of(run_lengths), MemoryProgress(), list[RawEvent]()
     for number, batch in enumerate(batches):
         if number in failing:
             sequencer = Sequencer(progress, log)
-            for one in batch:
-                list(sequencer.admit(one))
+            for message in batch:
+                list(sequencer.admit(message))
         sequencer = Sequencer(progress, log)
-        outcomes = [outcome for one in batch for outcome in sequencer.admit(one)]
+        outcomes = [outcome for message in batch for outcome in sequencer.admit(message)]
         apply_all(outcomes, progress, applied)
 
-    for run, length in wanted.items():
-        assert [one.run_seq for one in applied if one.run == f"default/{run}"] == list(range(1, length + 1))
+    for run, length in run_lengths.items():
+        assert [message.run_seq for message in applied if message.run == f"default/{run}"] == list(
+            range(1, length + 1)
+        )
 
 
 @given(st.integers(1, 20), st.integers(1, 20))
-def test_another_event_at_an_applied_number_is_a_fork_and_never_applied(length: int, at: int) -> None:
-    at = min(at, length)
+def test_another_event_with_an_applied_run_seq_is_a_fork(length: int, run_seq: int) -> None:
+    """Another event with an applied run_seq is a fork, and the progress of its run does not change."""
+    run_seq = min(run_seq, length)
     log, progress = log_of({"a": length}), MemoryProgress()
     apply_all(Sequencer(progress, log).admit(event("a", length)), progress, [])
-    original = event("a", at)
+    original = event("a", run_seq)
     forged = original._replace(event_id="0198aaaa-0000-7000-8000-000000000000")
 
     assert list(Sequencer(progress, log).admit(forged)) == [Fork(forged, original.event_id)]
@@ -83,17 +88,19 @@ def test_another_event_at_an_applied_number_is_a_fork_and_never_applied(length: 
 
 
 @given(st.integers(1, 10), st.integers(2, 10))
-def test_an_event_whose_predecessors_exist_nowhere_is_not_applied(known: int, ahead: int) -> None:
-    log, progress = log_of({"a": known}), MemoryProgress()
-    late = event("a", known + ahead)
+def test_an_event_with_missing_predecessors_is_unfilled(length: int, ahead: int) -> None:
+    """An event whose predecessors the event log lacks is not applied, and the missing run_seqs are named."""
+    log, progress = log_of({"a": length}), MemoryProgress()
+    late = event("a", length + ahead)
 
-    *filled, last = Sequencer(progress, log).admit(late)
+    *filled, unfilled = Sequencer(progress, log).admit(late)
 
-    assert filled == [Apply(event("a", run_seq)) for run_seq in range(1, known + 1)]
-    assert last == Unfilled(late, known + 1, known + ahead - 1)
+    assert filled == [Apply(event("a", run_seq)) for run_seq in range(1, length + 1)]
+    assert unfilled == Unfilled(late, length + 1, length + ahead - 1)
 
 
-def test_a_hole_in_the_log_itself_stops_the_run_at_the_hole() -> None:
+def test_a_gap_in_the_event_log_stops_the_run() -> None:
+    """A run is applied up to a gap in the event log and no further."""
     log, progress = log_of({"a": 5}), MemoryProgress()
     del log.values["default/a", 3]
 
@@ -103,7 +110,8 @@ def test_a_hole_in_the_log_itself_stops_the_run_at_the_hole() -> None:
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30), st.integers(1, 2**53))
-def test_who_an_event_is_can_be_read_back_whatever_its_run_is_called(run: str, run_seq: int) -> None:
+def test_identify_reads_back_any_run_name(run: str, run_seq: int) -> None:
+    """`identify` returns the run, the run_seq and the value of an event for any name of its run."""
     value = event_value(run, run_seq)
 
     assert (
