@@ -1,14 +1,15 @@
-"""The errors of the consumers, as one tree; whether to try again is a type, never a string.
+"""The errors of the consumers, as one tree. The type of an error states whether a retry may succeed.
 
 PostilError
 ├── Unavailable
-│   └── Transient             goes away by itself: the runner retries for ever
+│   └── Transient             a retry may succeed: the runner retries without limit
 │       └── StorageFailed     the audit directory cannot be written now (full, read-only, broken)
 ├── ConfigurationError
-│   └── Misconfigured         a person must change something: the sink stops, health red
+│   └── Misconfigured         an operator must change something: the runner stops, with health red
 └── ConsumerError
     ├── AuditLogLocked        another process writes this audit log
-    └── AuditLogDamaged       the files contradict their manifest: nothing is appended until a person has looked
+    ├── AuditLogUnreadable    the audit log is missing or may not be read
+    └── AuditLogDamaged       the files contradict their manifest: nothing is appended until an operator acts
 """
 
 from __future__ import annotations
@@ -19,30 +20,30 @@ from postil.errors import ConfigurationError, PostilError, Unavailable
 
 
 class Transient(Unavailable):
-    """It failed now and may work later; whoever catches it tries again, with backoff."""
+    """An operation failed and may succeed later. The runner retries it with growing pauses."""
 
 
 class StorageFailed(Transient):
-    """The audit directory cannot be written now; nothing of the batch counts as written."""
+    """The audit directory cannot be written now. Nothing of the batch counts as written."""
 
 
 class Misconfigured(ConfigurationError):
-    """It will not work until somebody changes a setting, a permission or a file."""
+    """An operation cannot succeed until an operator changes a setting, a permission or a file."""
 
 
 class ConsumerError(PostilError):
-    """What went wrong between Kafka and a sink."""
+    """The base of the other errors between Kafka and a sink."""
 
 
 class AuditLogLocked(ConsumerError):
-    """Another process holds the audit log open for writing."""
+    """Another process has the audit log open for writing."""
 
 
 class AuditLogUnreadable(ConsumerError):
-    """The log could not be checked: it is not there, or may not be read."""
+    """The audit log could not be checked: it is missing, or may not be read."""
 
 
 class AuditLogDamaged(ConsumerError):
-    """What is on disk is not what was written: run `postil audit verify` for every place."""
+    """The files on disk differ from what was written. `postil audit verify` lists every place."""
 
     exit_code: ClassVar[int] = 1

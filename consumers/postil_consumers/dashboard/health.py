@@ -11,12 +11,11 @@ from typing import (
     NotRequired,  # pydantic needs this TypedDict before Python 3.12
 )
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from typing_extensions import TypedDict  # pydantic reads typing.TypedDict only from Python 3.12 on
 
-from postil.errors import PostilError
+from postil.errors import ConfigurationError, PostilError
 from postil.http.database import Database
-from postil.kafka import KafkaUnavailable, TopicLookup
+from postil.kafka import KafkaUnavailable
 from postil.model.records import Pipeline
 from postil.model.relay_state import relay_condition
 from postil.postgres.reads.pipeline import pipeline
@@ -25,9 +24,12 @@ from postil_consumers.audit.sink import consumer_group
 from postil_consumers.audit.status import AuditLogState, audit_log
 from postil_consumers.dashboard.feed.hub import Hub
 from postil_consumers.dashboard.feed.topic_tail import TopicTail
+from postil_consumers.runtime.kafka_client import group_position
 
 MAX_AGE = 1.0
 """Seconds for which one state is returned to all viewers."""
+KAFKA_SECONDS = 2.0
+"""Longest wait for one response of Kafka."""
 AUDIT_BEHIND_MESSAGES = 1_000
 """Lag from which the audit log counts as behind; fewer messages are being processed."""
 
@@ -136,7 +138,7 @@ class Health:
         except PostilError as error:
             return (
                 {"state": "down", "reason": error.what, "advice": error.advice},
-                {"state": "unknown", "reason": "Postgres does not answer"},
+                {"state": "unknown", "reason": "Postgres does not respond"},
             )
         log: PostgresState = {
             "state": "ok",
@@ -151,34 +153,22 @@ class Health:
         if not self._settings.kafka_bootstrap_servers:
             return {"state": "unknown", "reason": "no Kafka is configured"}, None
         topic = self._settings.kafka_topic
-        group = consumer_group(topic)
         try:
             client = self._settings.kafka_client()
-            lookup = TopicLookup(client)
-            consumer = Consumer({**client, "group.id": group, "log_level": 0, "error_cb": lookup.on_error})
-        except KafkaException as error:
-            return {"state": "down", "reason": str(error)}, None
-        try:
-            state = lookup.find(consumer, topic, timeout=2)
-            if state.error is not None:
-                missing = f"topic {topic} does not exist yet: the relay creates it"
-                reason = missing if state.is_missing else state.error.str()
-                return {"state": "waiting", "reason": reason}, None
-            partitions = [TopicPartition(topic, number) for number in state.partitions]
-            bounds = {p.partition: consumer.get_watermark_offsets(p, timeout=2) for p in partitions}
-            committed = consumer.committed(partitions, timeout=2)
-            offsets = {p.partition: p.offset for p in committed}
-            messages = sum(high - low for low, high in bounds.values())
-            lag = sum(high - max(low, offsets[n]) for n, (low, high) in bounds.items())
-            return {"state": "ok", "topic": topic, "partitions": len(partitions), "messages": messages}, lag
+            position = group_position(client, topic, consumer_group(topic), timeout=KAFKA_SECONDS)
         except KafkaUnavailable as error:
             return {"state": "down", "reason": error.reason}, None
-        except KafkaException as error:
-            cause = error.args[0]
-            reason = cause.str() if isinstance(cause, KafkaError) else str(error)
-            return {"state": "down", "reason": reason}, None
-        finally:
-            consumer.close()
+        except ConfigurationError as error:
+            return {"state": "down", "reason": error.what}, None
+        state = position.topic
+        if state.error is not None:
+            missing = f"topic {topic} does not exist yet: the relay creates it"
+            return {"state": "waiting", "reason": missing if state.is_missing else state.error.str()}, None
+        partitions = len(state.partitions)
+        return (
+            {"state": "ok", "topic": topic, "partitions": partitions, "messages": position.messages},
+            position.lag,
+        )
 
     def _feed(self) -> FeedState:
         ring, readers = self._hub.ring, self._hub.readers

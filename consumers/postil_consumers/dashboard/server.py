@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import signal
 import socket
+import sys
 from collections.abc import Callable, Collection
 from contextlib import ExitStack
-from types import FrameType
 
 import structlog
 import uvicorn
@@ -16,6 +15,7 @@ from postil.errors import ConfigurationError
 from postil.http import peer
 from postil.http.peer_protocol import OwnUserProtocol
 from postil.runtime.logs import announce_ready, configure_logs
+from postil.runtime.signals import on_stop_signal
 from postil.settings import Settings
 from postil_consumers.dashboard.app import create_app
 from postil_consumers.dashboard.feed.hub import Hub
@@ -45,7 +45,7 @@ class Server(uvicorn.Server):
         self._when_ready = when_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and report that the page can be stack."""
+        """Start, and report that requests are served."""
         await super().startup(sockets)
         if self.started:
             self._when_ready()
@@ -77,13 +77,8 @@ def serve(settings: Settings, *, hosts: Collection[str] = (), any_local_user: bo
     hub = Hub()
     app = create_app(settings, hosts=hosts, hub=hub)
     # uvicorn drains on a signal, and then raises it once more for the handler that was installed before.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _exit)
+    on_stop_signal(sys.exit)
     Server(app, hub, own_user_only=own_user_only, when_ready=announce_ready).run(sockets=[listener])
-
-
-def _exit(_signal: int, _frame: FrameType | None) -> None:
-    raise SystemExit(0)
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -1,4 +1,4 @@
-"""How a consumer is doing, for logs, `postil doctor` and the dashboard: a small file, replaced as it changes."""
+"""The state of a consumer, for logs, `postil doctor` and the dashboard: a small file that is replaced when it changes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+_WRITE_INTERVAL = 1.0  # seconds
+
 
 @dataclass
 class Health:
-    """green: works · yellow: waits for something that is tried again · red: a person must act (`what`, `advice`)."""
+    """The state of one consumer.
+
+    ``green``: it works. ``yellow``: it waits for something and retries.
+    ``red``: an operator must act; `what` and `advice` state the problem and the repair.
+    """
 
     sink: str
     state: Literal["green", "yellow", "red"] = "yellow"
@@ -28,22 +34,22 @@ class Health:
     last_error: str | None = None
     lag: dict[str, int | None] = field(default_factory=dict[str, "int | None"])
 
-    def works(self) -> None:
-        """Nothing is in the way."""
+    def mark_healthy(self) -> None:
+        """Set the state to green."""
         self.state, self.what, self.advice = "green", "", ""
 
-    def troubled(self, state: Literal["yellow", "red"], what: str, advice: str) -> None:
-        """Something is; red stays until it works again."""
+    def mark_trouble(self, state: Literal["yellow", "red"], what: str, advice: str) -> None:
+        """Set the state, the problem and the repair, and record the problem as the last error."""
         self.state, self.what, self.advice = state, what, advice
         self.last_error = f"{_now()} {what}"
 
-    def delivered(self) -> None:
-        """Something was made durable."""
+    def mark_delivery(self) -> None:
+        """Record that a delivery was made durable now."""
         self.last_success = _now()
 
 
 class HealthFile:
-    """Writes a `Health` to a file, at most once a second unless told to write at once."""
+    """Writes a `Health` to a file, at most once a second by default."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -51,17 +57,17 @@ class HealthFile:
         self._written = ""
 
     def __call__(self, health: Health, *, now: bool = False) -> None:
-        """Write it if it changed. A file that cannot be written is no reason to stop: the log says the same."""
+        """Write the health if it changed; `now` skips the interval. Write errors are ignored: the log has the same."""
         if not now and time.monotonic() < self._due:
             return
-        self._due = time.monotonic() + 1
+        self._due = time.monotonic() + _WRITE_INTERVAL
         text = json.dumps({"pid": os.getpid(), **asdict(health)}, indent=2) + "\n"
         if text == self._written:
             return
-        part = self._path.with_suffix(".part")
+        temporary = self._path.with_suffix(".part")
         try:
-            part.write_text(text, "utf-8")
-            part.replace(self._path)
+            temporary.write_text(text, "utf-8")
+            temporary.replace(self._path)
         except OSError:
             return
         self._written = text

@@ -1,4 +1,4 @@
-"""The log in Postgres, asked for events that Kafka did not deliver."""
+"""A `GapSource` over the event log in Postgres."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from postil_consumers.errors import Misconfigured, Transient
 _PAGE = 1_000
 _CONNECT_SECONDS = 5
 
-# Each page is a transaction of its own with its limit set inside it: behind PgBouncer there is no session to set it in.
+# Each page is one transaction and sets the limit inside it: PgBouncer may give every transaction another session.
 _LIMIT = "set local statement_timeout = '30s'"
 _EVENTS = """
 select e.run_seq, postil.envelope(e) from postil.event e
@@ -21,18 +21,18 @@ order by e.run_seq limit %s
 
 
 class PostgresGaps:
-    """A `GapSource` on the log itself; connects when first asked, and again after an error."""
+    """Reads missing events. Connects at the first read, and again after an error."""
 
     def __init__(self, url: str) -> None:
-        """`url` as psql takes it."""
+        """`url` is a connection URL as psql accepts it."""
         self._url = url
         self._connection: psycopg.Connection[tuple[int, str]] | None = None
 
     def events(self, run: str, first: int, last: int) -> Iterator[bytes]:
-        """The run's events, a page at a time. Raises `Transient` while the database cannot answer."""
+        """Yield the values of the run's events, page by page. Raises `Transient` while the database is unavailable."""
         tenant, _, run_id = run.partition("/")
         if "\0" in run:
-            return  # a text Postgres cannot hold, so it does not
+            return  # Postgres cannot store this text, so no such run exists
         while first <= last:
             rows = self._page(tenant, run_id, first, last)
             yield from (value.encode() for _, value in rows)
@@ -51,22 +51,22 @@ class PostgresGaps:
                 return self._connection.execute(_EVENTS, (tenant, run_id, first, last, _PAGE)).fetchall()
         except psycopg.Error as error:
             self.close()
-            raise translated(error, f"reading events {first} to {last} of {tenant}/{run_id}") from error
+            raise typed_error(error, f"reading events {first} to {last} of {tenant}/{run_id}") from error
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection. The next read opens a new one."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
 
-def translated(error: psycopg.Error, doing: str) -> Transient | Misconfigured:
-    """The typed error for the driver's: only what a person must change is not tried again."""
-    said = str(error).strip() or type(error).__name__
-    what = f"Postgres: {doing}: {said.splitlines()[0]}"
+def typed_error(error: psycopg.Error, doing: str) -> Transient | Misconfigured:
+    """Return the typed error for an error of the driver. It is `Misconfigured` if an operator must change something."""
+    text = str(error).strip() or type(error).__name__
+    what = f"Postgres: {doing}: {text.splitlines()[0]}"
     sqlstate = error.sqlstate or ""
     if sqlstate in {"3F000", "42P01", "42883"}:
-        return Misconfigured(what, advice="The schema is not there: run `postil migrate`.")
+        return Misconfigured(what, advice="The schema is missing: run `postil migrate`.")
     if sqlstate == "42501":
         return Misconfigured(
             what, advice="Grant this role USAGE on schema postil, SELECT on its tables, EXECUTE."

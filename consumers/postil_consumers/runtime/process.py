@@ -1,24 +1,15 @@
-"""A consumer as a process: it runs until a signal asks it to end."""
+"""Runs a consumer as a process, until a signal stops it."""
 
 from __future__ import annotations
 
-import gc
-import signal
-from types import FrameType
-
 from postil.runtime.logs import announce_ready, configure_logs
+from postil.runtime.signals import collect_garbage_rarely, on_stop_signal
 from postil_consumers.runtime.runner import Runner
 
 
 def run_until_stopped(runner: Runner) -> None:
-    """Run it until SIGTERM or SIGINT, which lets the batch in hand be finished."""
+    """Run until SIGTERM or SIGINT. The runner then finishes the batch that it is delivering."""
     configure_logs()
-
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        runner.stop.set()
-
-    # A batch is tens of thousands of small tuples without cycles: by default the collector walks them over and over.
-    gc.set_threshold(100_000, 20, 20)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
+    collect_garbage_rarely()
+    on_stop_signal(runner.stop.set)
     runner.run(announce_ready)

@@ -1,13 +1,13 @@
-"""The run_seq rule, which every consumer uses: each event of a run is applied once, in order, none left out.
+"""The run_seq rule of every consumer: each event of a run is applied exactly once, in order and without gaps.
 
 For an event of a run whose last applied number is ``last``:
 
 * ``run_seq == last + 1``  apply
-* ``run_seq <= last``      drop: a duplicate; an alarm (`Fork`) if it is another event than the one applied there
-* ``run_seq > last + 1``   hold, fetch what is missing from the log, apply that, then this
+* ``run_seq <= last``      drop it as a duplicate; report a `Fork` if another event was applied with this run_seq
+* ``run_seq > last + 1``   fetch the missing events from the event log, apply them, then apply this event
 
-The first event seen of a run is no exception: its ``last`` is 0.
-Pure: what was applied before comes through `Progress`, what is missing through `GapSource`.
+The rule also holds for the first event of a run: its ``last`` is 0.
+This module is pure. `Progress` returns what was applied before, and `GapSource` returns missing events.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from postil.model.envelope import RawEvent, identify
 
 
 class Apply(NamedTuple):
-    """The run's next event."""
+    """The next event of its run: apply it."""
 
     event: RawEvent
 
 
 class Drop(NamedTuple):
-    """A duplicate of what was applied already."""
+    """A duplicate of an event that was applied."""
 
     event: RawEvent
 
 
 class Fork(NamedTuple):
-    """Two different events claim one run_seq: the log was forged, or a database was restored and lost published events.
+    """Two different events have one run_seq: an event was forged, or a restored database lost published events.
 
-    `applied` is the id of the event that stands; the other is never applied.
+    `applied` is the id of the event that was applied. The other event is never applied.
     """
 
     event: RawEvent
@@ -41,7 +41,7 @@ class Fork(NamedTuple):
 
 
 class Unfilled(NamedTuple):
-    """The events `first` to `last` before this one exist nowhere, so it cannot be applied in order."""
+    """The events `first` to `last` before this one are missing everywhere, so this one cannot be applied in order."""
 
     event: RawEvent
     first: int
@@ -52,27 +52,27 @@ Outcome: TypeAlias = Apply | Drop | Fork | Unfilled
 
 
 class Progress(Protocol):
-    """What a sink has made durable, per run. Reading it is cheap; only the sink itself moves it on."""
+    """What a sink has made durable of each run. Reads are cheap. Only the sink itself changes it."""
 
     def last(self, run: str) -> int:
-        """The last run_seq applied; 0 for a run never seen."""
+        """Return the last run_seq that was applied; 0 for a new run."""
         ...
 
     def event_id(self, run: str, run_seq: int) -> str | None:
-        """The id of the event applied there; None where that is not known (any more)."""
+        """Return the id of the event applied with this run_seq; None if the sink does not have it."""
         ...
 
 
 class GapSource(Protocol):
-    """The log the events come from, asked for what Kafka did not deliver (any more).
+    """The event log, read for events that Kafka did not deliver.
 
-    Raises `Transient` while the log cannot be reached.
+    Raises `Transient` while the event log cannot be reached.
     """
 
     def events(self, run: str, first: int, last: int) -> Iterable[bytes]:
-        """The values of the run's events `first` to `last`, in order; fewer where the log lacks them.
+        """Return the values of the run's events `first` to `last`, in order. Events that the log lacks are left out.
 
-        Values come a page at a time, so that a long gap is never held in memory whole.
+        The values are read page by page, so a long gap is never in memory as a whole.
         """
         ...
 
@@ -80,9 +80,8 @@ class GapSource(Protocol):
 class Sequencer:
     """Applies the rule to the events of one partition, in the order Kafka has them.
 
-    It sees its own decisions at once, before the sink has made them durable:
-    so make one per batch, and throw it away if the batch fails.
-    Nothing is held beyond the one event that waits for its gap.
+    A sequencer counts an event as applied before the sink has made the event durable.
+    Use a new sequencer for each batch, so that a failed batch leaves no trace.
     """
 
     def __init__(self, progress: Progress, gaps: GapSource) -> None:
@@ -92,7 +91,7 @@ class Sequencer:
         self._ids: dict[tuple[str, int], str] = {}
 
     def admit(self, event: RawEvent) -> Iterable[Outcome]:
-        """What to do for one event, in order; consume it all before the next call."""
+        """Return the outcomes of one event, in order. Consume all of them before the next call."""
         run, run_seq = event.run, event.run_seq
         last = self._last.get(run)
         if last is None:
@@ -118,7 +117,7 @@ class Sequencer:
         for value in self._gaps.events(event.run, last + 1, event.run_seq - 1):
             missing = identify(value)
             if (missing.run, missing.run_seq) != (event.run, last + 1):
-                break  # the log itself has a hole there
+                break  # the event log lacks this event, too
             last += 1
             yield self._apply(missing)
         if event.run_seq == last + 1:

@@ -1,4 +1,4 @@
-"""The port every sink implements, and what is handed to it."""
+"""The port that every sink implements, and the items that a sink receives."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from postil_consumers.runtime.sequencer import Progress
 
 
 class Partition(NamedTuple):
-    """A partition of a Kafka topic; `topic_id` tells a topic from a later one of the same name ("" if unknown)."""
+    """A partition of a Kafka topic. `topic_id` distinguishes a topic from a later one of the same name; "" if unknown."""
 
     topic: str
     number: int
@@ -22,14 +22,14 @@ class Partition(NamedTuple):
 
 
 class Record(NamedTuple):
-    """An event to take. `offset` is that of the message that brought it, or that showed it was missing."""
+    """An event to deliver. `offset` is that of its message, or of the message that showed that the event was missing."""
 
     offset: int
     event: RawEvent
 
 
 class DeadLetter(NamedTuple):
-    """A message that cannot be applied, and why: unreadable, a fork, or one whose predecessors exist nowhere."""
+    """A message that cannot be applied, with the reason: no event, a fork, or events before it are missing."""
 
     offset: int
     reason: str
@@ -41,45 +41,45 @@ Item: TypeAlias = Record | DeadLetter
 
 
 class Resume(Enum):
-    """Where to read from when the sink itself keeps no offset."""
+    """Where to read from if the sink itself stores no offset."""
 
     OLDEST = "oldest"
-    """The oldest message there is."""
+    """At the oldest message of the partition."""
     COMMITTED = "committed"
-    """What the consumer group committed, or the oldest if it never did."""
+    """At the offset that the consumer group committed, or at the oldest message without a commit."""
 
 
 class Sink(Protocol):
-    """Where one consumer group delivers.
+    """The destination of one consumer group.
 
-    The runner calls it from one thread, and for each partition in this order:
-    `open`, then `progress` and `deliver` any number of times, then `close`.
-    Events come by the run_seq rule: each run's from 1 on, without gaps, each once.
+    The runner calls a sink from one thread. For each partition it calls `open`, then `progress` and `deliver`
+    any number of times, then `close`. By the run_seq rule, a sink receives each event of a run once, in order,
+    from run_seq 1 on and without gaps.
 
-    Any call may raise `Transient`: the runner closes the partition, waits, opens it again and reads from where
-    `open` then says; what was not durable comes again. `Misconfigured` stops the runner, for a person to look.
+    Every method may raise `Transient`: the runner closes the partition, waits, opens it again, and delivers again
+    from the offset that `open` returns. `Misconfigured` stops the runner until an operator acts.
     """
 
     @property
     def name(self) -> str:
-        """What it is called, in the group's name, in logs and in metrics."""
+        """The sink's name in logs, in metrics and in the name of its consumer group."""
         ...
 
     def open(self, partition: Partition) -> int | Resume:
-        """Take the partition; answer the offset to read next, with everything before it durable here."""
+        """Open the partition, and return the offset to read next. Everything before that offset is durable in the sink."""
         ...
 
     def progress(self, partition: Partition) -> Progress:
-        """What is durable here of the runs of an open partition."""
+        """Return what the sink has made durable of the runs of an open partition."""
         ...
 
     def deliver(self, partition: Partition, items: Sequence[Item], next_offset: int) -> None:
-        """Make the items durable, in order, and with them that everything before `next_offset` is dealt with.
+        """Make the items and `next_offset` durable, in order. `open` returns `next_offset` from then on.
 
-        Returns only when they are; then `progress` counts them. Raises with none of them counted.
+        Returns after all of them are durable; `progress` then includes them. If it raises, none of them counts.
         """
         ...
 
     def close(self, partition: Partition) -> None:
-        """Let go of the partition; one that is not open is no error."""
+        """Close the partition. Does nothing if it is not open."""
         ...

@@ -1,4 +1,4 @@
-"""The port messages come through, so that the runner knows no Kafka client."""
+"""The port through which messages arrive, so that the runner does not depend on a Kafka client."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from postil_consumers.runtime.sink import Partition, Resume
 
 
 class Message(NamedTuple):
-    """A message as Kafka has it."""
+    """A message as Kafka stores it."""
 
     partition: Partition
     offset: int
@@ -18,10 +18,10 @@ class Message(NamedTuple):
 
 
 class Source(Protocol):
-    """A consumer group's share of a topic.
+    """The partitions of a topic that one member of a consumer group reads.
 
-    Used from one thread. Partitions come and go only inside `poll`, by the two callbacks given to `start`.
-    A partition that came is silent until `resume`, and again after `pause`.
+    The runner uses a source from one thread. Only `poll` assigns and revokes partitions,
+    through the two callbacks that `start` receives. A new partition is paused until `resume`.
     """
 
     def start(
@@ -29,33 +29,36 @@ class Source(Protocol):
         assigned: Callable[[Sequence[Partition]], None],
         revoked: Callable[[Sequence[Partition]], None],
     ) -> None:
-        """Join the group. Raises `Transient` while that cannot be tried yet, `Misconfigured` if it never will."""
+        """Join the group.
+
+        Raises `Unavailable` if a later attempt may succeed, and `ConfigurationError` if an operator must act first.
+        """
         ...
 
     def poll(self, timeout: float) -> Sequence[Message]:
-        """What is there, in order per partition: waits up to `timeout` seconds for the first message, for no other.
+        """Return the next messages, in order for each partition. Waits up to `timeout` seconds for the first one only.
 
-        Also what keeps the group membership alive: to be called all the time, paused or not.
-        Raises `Misconfigured` if the group cannot go on.
+        The member stays in the group only while this is called, even if every partition is paused.
+        Raises `ConfigurationError` if the group refuses this member.
         """
         ...
 
     def resume(self, partition: Partition, at: int | Resume) -> None:
-        """Let the partition speak, from there. Raises `Transient` if it cannot be told so now."""
+        """Read the partition from this offset. Raises `Unavailable` if the offset cannot be set now."""
         ...
 
     def pause(self, partition: Partition) -> None:
-        """Silence the partition; what was fetched of it is forgotten."""
+        """Stop reading the partition, and drop the messages of it that were fetched."""
         ...
 
     def commit(self, offsets: Mapping[Partition, int], *, wait: bool = False) -> None:
-        """Tell the group what to read next. Never raises: a commit that fails costs reading twice, nothing else."""
+        """Commit the next offset of each partition. Never raises: after a failure, messages are only read twice."""
         ...
 
     def lag(self, partition: Partition, next_offset: int) -> int | None:
-        """How many messages are waiting behind `next_offset`; None where that is not known."""
+        """Return how many messages there are from `next_offset` on; None if that is unknown."""
         ...
 
     def close(self) -> None:
-        """Leave."""
+        """Leave the group."""
         ...

@@ -10,7 +10,7 @@ import psycopg
 
 from postil_consumers.audit.log.merkle import leaf_hash
 from postil_consumers.audit.verify.findings import LIMIT, Findings
-from postil_consumers.runtime.postgres_gaps import translated
+from postil_consumers.runtime.postgres_gaps import typed_error
 from postil_consumers.verify.ledger import DIGEST_SIZE
 
 _PAGE = 5_000
@@ -138,7 +138,7 @@ def _connected(url: str) -> Generator[psycopg.Connection[Any]]:
             connection.read_only = True
             yield connection
     except psycopg.Error as error:
-        raise translated(error, "reading the log") from error
+        raise typed_error(error, "reading the log") from error
 
 
 @contextmanager

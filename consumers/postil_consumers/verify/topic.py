@@ -10,10 +10,11 @@ from typing import Self
 
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
 
+from postil.kafka import TopicLookup, typed_error
 from postil.model.envelope import InvalidEnvelope, identify
 from postil_consumers.audit.log.merkle import leaf_hash
 from postil_consumers.errors import Transient
-from postil_consumers.runtime.kafka_source import Complaints, new_consumer, translated
+from postil_consumers.runtime.kafka_client import find_topic, new_consumer
 from postil_consumers.verify.ledger import DIGEST_SIZE
 
 _TIMEOUT = 5.0
@@ -24,12 +25,12 @@ _CHUNK = 2_000
 class TopicReader:
     """Reads every message once; what comes later is read by asking again.
 
-    Raises `Transient` where Kafka cannot be reached, `Misconfigured` where it refuses.
+    Raises `Unavailable` if Kafka cannot be reached, and `ConfigurationError` if it refuses this client.
     """
 
     def __init__(self, client: Mapping[str, str], topic: str) -> None:
         self.topic = topic
-        complaints = Complaints()
+        lookup = TopicLookup(client)
         self._consumer = new_consumer(
             {
                 **client,
@@ -39,16 +40,16 @@ class TopicReader:
                 "enable.partition.eof": True,
                 "fetch.wait.max.ms": 50,
                 "log_level": 0,
-                "error_cb": complaints,
+                "error_cb": lookup.on_error,
             }
         )
         with ExitStack() as on_failure:
             on_failure.callback(self._consumer.close)
-            self.partitions = sorted(complaints.find_topic(self._consumer, topic, _TIMEOUT).partitions)
+            self.partitions = find_topic(lookup, self._consumer, topic, _TIMEOUT).partitions
             try:
                 marks = [self._marks(number) for number in self.partitions]
             except KafkaException as error:
-                raise translated(error.args[0], f"reading topic {topic}") from None
+                raise typed_error(error.args[0], f"reading topic {topic}") from None
             on_failure.pop_all()
         self.oldest = {number: low for number, (low, _) in zip(self.partitions, marks, strict=True)}
         self.next = dict(self.oldest)
@@ -79,7 +80,7 @@ class TopicReader:
                 if (high := self._marks(number)[1]) > self.next[number]
             }
         except KafkaException as error:
-            raise translated(error.args[0], f"reading topic {self.topic}") from None
+            raise typed_error(error.args[0], f"reading topic {self.topic}") from None
         heard = time.monotonic()
         while left:
             messages = self._consumer.consume(_CHUNK, 0.1)
@@ -98,7 +99,7 @@ class TopicReader:
                 assert offset is not None
                 if problem is not None:
                     if problem.code() != KafkaError._PARTITION_EOF:
-                        raise translated(problem, f"reading topic {self.topic}")
+                        raise typed_error(problem, f"reading topic {self.topic}")
                     if offset >= left.get(number, 0):
                         left.pop(number, None)
                     continue

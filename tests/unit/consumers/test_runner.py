@@ -8,7 +8,8 @@ import pytest
 
 from postil_consumers.errors import AuditLogDamaged, Misconfigured, StorageFailed, Transient
 from postil_consumers.runtime.health import Health
-from postil_consumers.runtime.runner import NEEDS_A_PERSON, TRANSIENT, Runner, pause_before
+from postil_consumers.runtime.retries import NEEDS_OPERATOR, TRANSIENT, pause_before
+from postil_consumers.runtime.runner import Runner
 from postil_consumers.runtime.sequencer import Progress
 from postil_consumers.runtime.sink import DeadLetter, Item, Partition, Record, Resume
 from postil_consumers.testing import MemoryGaps, MemorySink, MemorySource, event_value
@@ -248,4 +249,4 @@ def test_pauses_grow_to_a_cap() -> None:
     """Pauses between retries grow up to 15 s plus jitter, and those that wait for a person begin at 5 s."""
     assert all(pause_before(n, TRANSIENT) <= 15.5 for n in range(1, 5000))
     assert pause_before(1, TRANSIENT) < 1 < pause_before(6, TRANSIENT)
-    assert 5 <= pause_before(1, NEEDS_A_PERSON)
+    assert 5 <= pause_before(1, NEEDS_OPERATOR)
