@@ -1,4 +1,4 @@
-"""The page in a real browser: one dashboard over a real pipeline for all tests here, a fresh page for each."""
+"""One dashboard on a real pipeline for all tests of the page, and a new browser profile for each test."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def pipeline(
     tmp_path_factory: pytest.TempPathFactory,
     end_with_session: Callable[[int], None],
 ) -> Iterator[Settings]:
-    """A database and a topic for all tests here, with a real relay between them."""
+    """A database and a topic for all tests of the page, with a real relay between them."""
     name = f"page_{uuid.uuid4().hex[:8]}"
     with psycopg.connect(postgres_server.url, autocommit=True) as connection:
         connection.execute(f"create database {name} template postil_template")
@@ -41,8 +41,8 @@ def pipeline(
         data_dir=tmp_path_factory.mktemp("data"),
         http_port=0,
     )
-    given = settings.model_dump(mode="json", exclude_none=True)
-    environment = {**os.environ, **{f"POSTIL_{key.upper()}": str(value) for key, value in given.items()}}
+    values = settings.model_dump(mode="json", exclude_none=True)
+    environment = {**os.environ, **{f"POSTIL_{key.upper()}": str(value) for key, value in values.items()}}
     relay = subprocess.Popen(
         [sys.executable, "-m", "postil", "relay"], env=environment, stdout=subprocess.PIPE, text=True
     )
@@ -69,8 +69,8 @@ def postil(pipeline: Settings) -> Iterator[Postil]:
     postil.close()
 
 
-# For this module's tests only: Playwright's event loop runs in the main thread for as long as it is open,
-# and no asyncio test could run beside it.
+# The scope is the module: while Playwright is open, its event loop runs in the main thread,
+# and no asyncio test can run there.
 @pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
@@ -81,13 +81,14 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 @dataclass
 class Opened:
-    """A page of the dashboard, which must stay free of errors and of what others wrote."""
+    """A page of the dashboard with the errors of its console."""
 
     page: Page
     url: str
     errors: list[str]
 
     def at(self, path: str) -> Page:
+        """Load a path of the dashboard."""
         self.page.goto(self.url + path)
         return self.page
 
@@ -107,11 +108,11 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def opened(context: BrowserContext, dashboard: ThreadedDashboard) -> Iterator[Opened]:
-    """A fresh browser profile at the dashboard; the test fails if the page's console shows an error."""
+    """A page in a new browser profile; the test fails if the console shows an error."""
     page = context.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     page.on("dialog", lambda dialog: errors.append(f"a dialog: {dialog.message}"))
     yield Opened(page, dashboard.url, errors)
     assert errors == []

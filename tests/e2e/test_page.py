@@ -1,4 +1,4 @@
-"""What a person sees and does: runs appear, open, explain themselves, ask, and are answered."""
+"""The page in a real browser: a person reads runs, answers questions, and uses the keyboard."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from postil.model.conventions import Decision
 from postil.settings import Settings, load_settings
 from postil_consumers.dashboard.testing import ThreadedDashboard
 
-# One worker of xdist runs them all: they share one pipeline and one browser.
+# The tests share one pipeline and one browser, so one pytest worker runs all of them.
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
-Opened = Any  # the fixture of conftest.py, which cannot be imported from
+Opened = Any  # the class of conftest.py, which tests cannot import
 
 
 def address(identifier: str) -> str:
@@ -32,11 +32,13 @@ def row(page: Page, name: str) -> Any:
 
 
 def live(page: Page) -> Page:
+    """Wait until the page receives the feed."""
     expect(page.locator(".feed-mark")).to_have_text("Live")
     return page
 
 
 def refund(postil: Postil, run_id: str, name: str = "refund-request") -> None:
+    """Write a run with a tool call and a decision that waits for an approval."""
     triage = agent("triage", version="2.1")
     postil.create_run(run_id, name=name, input={"order": "A-8812"}, actor=triage)
     postil.start_stage(run_id, "Triage", stage_id="triage", actor=triage)
@@ -57,24 +59,24 @@ def refund(postil: Postil, run_id: str, name: str = "refund-request") -> None:
     postil.ask(run_id, "Refund 42 EUR?", interaction_id="approval", to="finance")
 
 
-def test_runs_appear_and_change_in_place_while_they_happen(
-    opened: Opened, postil: Postil, run_id: str
-) -> None:
+def test_runs_appear_and_change_in_place(opened: Opened, postil: Postil, run_id: str) -> None:
+    """A new run appears in the list without a reload, and its row changes in place at each event."""
     page = live(opened.at("/"))
     postil.create_run(run_id, name="appears by itself")
     mine = row(page, run_id)
     expect(mine.locator(".status")).to_have_text("Running")
-    mine.evaluate("row => { window.kept = row }")
+    mine.evaluate("row => { window.originalRow = row }")
     postil.start_stage(run_id, "One", stage_id="one")
     postil.annotate(run_id, {"x.y": 1})
     expect(mine.locator(".c-contents")).to_have_text(re.compile("1 stage.*1 annotation"))
     postil.complete_stage(run_id, "one")
     postil.finish_run(run_id, result={"ok": True})
     expect(mine.locator(".status")).to_have_text("Completed")
-    assert mine.evaluate("row => row === window.kept"), "the row was patched, not made anew"
+    assert mine.evaluate("row => row === window.originalRow"), "the row was replaced instead of changed"
 
 
-def test_a_run_tells_why_and_by_whom(opened: Opened, postil: Postil, run_id: str) -> None:
+def test_a_run_shows_its_decisions_and_their_actors(opened: Opened, postil: Postil, run_id: str) -> None:
+    """The page of a run shows each decision with its reason and actor, the tool calls, and the events."""
     refund(postil, run_id)
     page = opened.at(address(run_id))
     expect(page.get_by_role("heading", level=1)).to_have_text("refund-request")
@@ -96,9 +98,10 @@ def test_a_run_tells_why_and_by_whom(opened: Opened, postil: Postil, run_id: str
     expect(page.get_by_role("tab", name="Tool calls")).to_have_attribute("aria-selected", "true")
 
 
-def test_an_approval_is_answered_on_the_runs_page_and_shown_to_everybody(
+def test_an_answer_is_shown_on_every_open_page_of_the_run(
     opened: Opened, context: BrowserContext, postil: Postil, run_id: str
 ) -> None:
+    """An approval answered on one page of a run appears on every other open page of that run."""
     refund(postil, run_id)
     page = live(opened.at(address(run_id)))
     other = context.new_page()
@@ -107,14 +110,15 @@ def test_an_approval_is_answered_on_the_runs_page_and_shown_to_everybody(
     page.get_by_label("Note (optional)").fill("Checked the statement.")
     page.get_by_label("Who answers").fill("ada")
     page.get_by_role("button", name="Accept").click()
-    for seen in (page, other):
-        expect(seen.locator(".note-approval")).to_contain_text("accepted")
-        expect(seen.locator(".note-approval")).to_contain_text("Checked the statement.")
-        expect(seen.locator(".note-approval")).to_contain_text("by ada")
-        expect(seen.locator(".run-title .status")).to_have_text("Running")
+    for view in (page, other):
+        expect(view.locator(".note-approval")).to_contain_text("accepted")
+        expect(view.locator(".note-approval")).to_contain_text("Checked the statement.")
+        expect(view.locator(".note-approval")).to_contain_text("by ada")
+        expect(view.locator(".run-title .status")).to_have_text("Running")
 
 
-def test_what_waits_is_listed_and_answered_in_place(opened: Opened, postil: Postil, run_id: str) -> None:
+def test_a_pending_question_is_answered_in_the_list(opened: Opened, postil: Postil, run_id: str) -> None:
+    """The list of pending questions shows a new question, takes its answer, and drops it at the next load."""
     page = live(opened.at("/waiting"))
     refund(postil, run_id)
     mine = page.locator(".waiting-list > li", has_text=run_id)
@@ -127,7 +131,8 @@ def test_what_waits_is_listed_and_answered_in_place(opened: Opened, postil: Post
     expect(page.locator(".waiting-list > li", has_text=run_id)).to_have_count(0)
 
 
-def test_a_second_answer_is_told_that_the_first_stands(opened: Opened, postil: Postil, run_id: str) -> None:
+def test_a_second_answer_is_refused_and_the_first_shown(opened: Opened, postil: Postil, run_id: str) -> None:
+    """An answer that arrives after another is refused, and the page shows the first."""
     refund(postil, run_id)
     page = opened.at("/waiting")
     mine = page.locator(".waiting-list > li", has_text=run_id)
@@ -144,24 +149,23 @@ def test_a_second_answer_is_told_that_the_first_stands(opened: Opened, postil: P
     opened.errors[:] = [error for error in opened.errors if "409" not in error]
 
 
-def test_a_question_that_the_list_dropped_first_still_says_how_it_ended(
-    opened: Opened, postil: Postil, run_id: str
-) -> None:
-    """The list may be read after an answer was committed and before the feed brings it."""
+def test_a_question_gone_from_the_list_shows_its_outcome(opened: Opened, postil: Postil, run_id: str) -> None:
+    """A question that the list no longer contains stays on the page until the feed brings its answer."""
     refund(postil, run_id)
     page = live(opened.at("/waiting"))
     mine = page.locator(".waiting-list > li", has_text=run_id)
     expect(mine.get_by_role("button", name="Accept")).to_be_visible()
     page.route("**/api/waiting*", lambda route: route.fulfill(json={"items": [], "next": None}))
     with page.expect_response("**/api/waiting*"):
-        refund(postil, f"{run_id}/another")  # whose question has the list read again
+        refund(postil, f"{run_id}/another")  # its question makes the page request the list
 
     postil.resolve_interaction(run_id, "approval", {"outcome": "decline"})
 
     expect(mine.locator(".outcome")).to_contain_text("Declined")
 
 
-def test_the_keyboard_does_everything(opened: Opened, postil: Postil, run_id: str) -> None:
+def test_the_keyboard_can_do_everything(opened: Opened, postil: Postil, run_id: str) -> None:
+    """Search, the list, a run, the help and the views can be used with the keyboard alone."""
     for n in range(3):
         postil.create_run(f"{run_id}/{n}", name=f"keyboard {n}")
     page = live(opened.at("/"))
@@ -189,6 +193,7 @@ def test_the_keyboard_does_everything(opened: Opened, postil: Postil, run_id: st
 
 
 def test_the_filter_is_in_the_url(opened: Opened, postil: Postil, run_id: str) -> None:
+    """The filter is part of the URL, so a reload and the Back button restore it."""
     postil.create_run(f"{run_id}/running", name="a")
     postil.create_run(f"{run_id}/pending", name="b", pending=True)
     page = opened.at(f"/?q={run_id}")
@@ -205,20 +210,20 @@ def test_the_filter_is_in_the_url(opened: Opened, postil: Postil, run_id: str) -
     expect(page.get_by_text("No run matches this filter.")).to_be_visible()
 
 
-def test_the_list_goes_on_as_far_as_there_are_runs(opened: Opened, postil: Postil, run_id: str) -> None:
+def test_the_list_scrolls_to_the_last_run(opened: Opened, postil: Postil, run_id: str) -> None:
+    """Scrolling reaches the last of 130 runs, while the document holds only the rows near the window."""
     for n in range(130):
         postil.create_run(f"{run_id}/{n:03}", name=f"long list {n:03}")
     page = opened.at(f"/?q={run_id}&order=oldest")
     expect(row(page, "long list 000")).to_be_visible()
-    assert page.locator(".row").count() < 80, "only what is near the window is in the document"
+    assert page.locator(".row").count() < 80, "the document must contain only the rows near the window"
     page.wait_for_function(
         "scrollTo(0, document.body.scrollHeight) || document.querySelector('main').innerText.includes('long list 129')"
     )
 
 
-def test_new_runs_wait_above_while_somebody_reads_further_down(
-    opened: Opened, postil: Postil, run_id: str
-) -> None:
+def test_new_runs_do_not_move_a_scrolled_list(opened: Opened, postil: Postil, run_id: str) -> None:
+    """While the list is scrolled down, a new run is announced by a button and does not move the rows."""
     for n in range(40):
         postil.create_run(f"{run_id}/{n:03}", name=f"reading {n:03}")
     page = live(opened.at(f"/?q={run_id}"))
@@ -230,24 +235,25 @@ def test_new_runs_wait_above_while_somebody_reads_further_down(
     expect(row(page, "reading new")).to_be_visible()
 
 
-def test_the_page_resumes_without_a_gap_after_the_server_was_away(
+def test_the_page_resumes_without_a_gap_after_an_outage(
     context: BrowserContext, pipeline: Settings, postil: Postil, run_id: str
 ) -> None:
+    """After the server was down, the page shows every event of the meantime without a reload."""
     page = context.new_page()
     port = None
-    with ThreadedDashboard(pipeline) as before:
-        assert before.wait_live()
-        port = int(before.url.rpartition(":")[2])
+    with ThreadedDashboard(pipeline) as first:
+        assert first.wait_live()
+        port = int(first.url.rpartition(":")[2])
         postil.create_run(run_id, name="outlives the server")
-        page.goto(f"{before.url}/?q={run_id}")
+        page.goto(f"{first.url}/?q={run_id}")
         live(page)
         expect(row(page, run_id).locator(".status")).to_have_text("Running")
     expect(page.locator(".feed-mark")).to_have_text("Offline")
     expect(page.locator(".banner")).to_be_visible()
     postil.annotate(run_id, {"while.away": True})
     postil.finish_run(run_id, failed=True, error={"type": "Gone"})
-    with ThreadedDashboard(pipeline.model_copy(update={"http_port": port})) as after:
-        assert after.wait_live()
+    with ThreadedDashboard(pipeline.model_copy(update={"http_port": port})) as second:
+        assert second.wait_live()
         expect(row(page, run_id).locator(".status")).to_have_text("Failed")
         expect(row(page, run_id).locator(".c-contents")).to_contain_text("1 annotation")
         live(page)
@@ -268,52 +274,56 @@ HOSTILE = [
 ]
 
 
-def visible(evil: str) -> str:
-    """How the page shows it: characters that would hide or reorder others appear by their number."""
-    return evil.replace("\u202e", "202E").replace("\u2066", "2066")
+def visible(text: str) -> str:
+    """Return the text as the page shows it: characters that hide or reorder others appear as their code points."""
+    return text.replace("\u202e", "202E").replace("\u2066", "2066")
 
 
-def harmless(page: Page) -> None:
+def assert_harmless(page: Page) -> None:
+    """Assert that no hostile text ran, added an element, or made the page wider."""
     assert page.title() != "owned"
     assert page.locator("main script, main img, main svg[onload], main iframe").count() == 0
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-@pytest.mark.parametrize("evil", HOSTILE)
-def test_what_others_wrote_is_text_and_nothing_else(opened: Opened, postil: Postil, evil: str) -> None:
-    postil.create_run(evil, name=evil, input={evil: [evil]}, actor=agent(evil, version=evil))
-    postil.start_stage(evil, evil, stage_id=evil)
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_is_shown_as_text_on_a_run(opened: Opened, postil: Postil, text: str) -> None:
+    """Hostile text in any field of a run is shown as text and has no other effect."""
+    postil.create_run(text, name=text, input={text: [text]}, actor=agent(text, version=text))
+    postil.start_stage(text, text, stage_id=text)
     postil.annotate(
-        evil, Decision(outcome=evil, rationale=evil, alternatives=[evil]), {"evil.key": {evil: evil}}
+        text, Decision(outcome=text, rationale=text, alternatives=[text]), {"hostile.key": {text: text}}
     )
-    postil.record_tool_call(evil, evil, arguments={evil: evil}, result=evil)
-    postil.ask(evil, evil, interaction_id=evil, to=evil)
-    page = opened.at(address(evil))
-    expect(page.get_by_role("heading", level=1)).to_have_text(visible(evil))
+    postil.record_tool_call(text, text, arguments={text: text}, result=text)
+    postil.ask(text, text, interaction_id=text, to=text)
+    page = opened.at(address(text))
+    expect(page.get_by_role("heading", level=1)).to_have_text(visible(text))
     for tab in ("Tool calls", "Interactions", "Events"):
         page.get_by_role("tab", name=tab).click()
         expect(page.get_by_role("tab", name=tab)).to_have_attribute("aria-selected", "true")
         page.locator(".fold-line").evaluate_all("folds => folds.forEach(fold => fold.click())")
-    harmless(page)
+    assert_harmless(page)
 
 
-def test_what_others_wrote_is_text_in_lists_too(opened: Opened, postil: Postil, run_id: str) -> None:
-    for n, evil in enumerate(HOSTILE):
-        postil.create_run(f"{run_id}/{n}{evil}"[:200], name=evil, actor=agent(evil))
-        postil.ask(f"{run_id}/{n}{evil}"[:200], evil, interaction_id=evil, to=evil)
+def test_hostile_text_is_shown_as_text_in_lists(opened: Opened, postil: Postil, run_id: str) -> None:
+    """Hostile text in the lists of runs and questions is shown as text and has no other effect."""
+    for n, text in enumerate(HOSTILE):
+        postil.create_run(f"{run_id}/{n}{text}"[:200], name=text, actor=agent(text))
+        postil.ask(f"{run_id}/{n}{text}"[:200], text, interaction_id=text, to=text)
     page = opened.at(f"/?q={run_id}")
     expect(page.locator(".row")).to_have_count(len(HOSTILE))
-    for evil in HOSTILE:
-        expect(page.locator(".row-link").get_by_text(visible(evil), exact=True)).to_be_visible()
-    harmless(page)
+    for text in HOSTILE:
+        expect(page.locator(".row-link").get_by_text(visible(text), exact=True)).to_be_visible()
+    assert_harmless(page)
     opened.at("/waiting")
     expect(page.locator(".waiting-list > li", has_text=run_id)).to_have_count(len(HOSTILE))
-    harmless(page)
-    for n, evil in enumerate(HOSTILE):
-        postil.resolve_interaction(f"{run_id}/{n}{evil}"[:200], evil, {"outcome": "decline"})
+    assert_harmless(page)
+    for n, text in enumerate(HOSTILE):
+        postil.resolve_interaction(f"{run_id}/{n}{text}"[:200], text, {"outcome": "decline"})
 
 
-def test_the_pipeline_is_shown_part_by_part(opened: Opened) -> None:
+def test_the_pipeline_shows_each_part_with_its_figures(opened: Opened) -> None:
+    """The pipeline view has a card with figures for each part from Postgres to the page."""
     page = live(opened.at("/pipeline"))
     for part in ("Postgres", "Relay", "Kafka", "Audit log", "This page"):
         expect(page.get_by_role("heading", name=part)).to_be_visible()
@@ -321,7 +331,8 @@ def test_the_pipeline_is_shown_part_by_part(opened: Opened) -> None:
     expect(page.locator(".part", has_text="Relay")).to_contain_text("64 of 64")
 
 
-def test_the_theme_can_be_chosen_and_is_kept(opened: Opened) -> None:
+def test_the_theme_survives_a_reload(opened: Opened) -> None:
+    """The chosen theme stays after a reload."""
     page = opened.at("/")
     page.get_by_role("button", name=re.compile("^Theme")).click()
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
@@ -332,10 +343,10 @@ def test_the_theme_can_be_chosen_and_is_kept(opened: Opened) -> None:
 @pytest.mark.parametrize(
     ("scheme", "size"), [("light", (1440, 900)), ("dark", (390, 844))], ids=["light-desktop", "dark-phone"]
 )
-def test_everybody_can_use_every_view(
+def test_every_view_is_accessible(
     opened: Opened, postil: Postil, run_id: str, scheme: Any, size: tuple[int, int]
 ) -> None:
-    """No violation of WCAG 2.2 AA that a machine can find, and nothing that hangs over the edge."""
+    """No view violates a rule of WCAG 2.2 AA that axe checks, and no view is wider than the window."""
     refund(postil, run_id)
     page: Page = opened.page
     page.set_viewport_size({"width": size[0], "height": size[1]})
@@ -345,22 +356,24 @@ def test_everybody_can_use_every_view(
         opened.at(path)
         expect(page.locator(".view:not([aria-busy])")).to_be_visible()
         expect(page.locator("[aria-busy]")).to_have_count(0)
-        found = Axe().run(page, options=rules)
-        assert found.violations_count == 0, f"{path}: {found.generate_report()}"
+        results = Axe().run(page, options=rules)
+        assert results.violations_count == 0, f"{path}: {results.generate_report()}"
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
 
 
-def test_nothing_is_asked_of_any_other_host(opened: Opened, dashboard: ThreadedDashboard) -> None:
-    asked: list[str] = []
-    opened.page.on("request", lambda request: asked.append(request.url))
+def test_the_page_requests_no_other_host(opened: Opened, dashboard: ThreadedDashboard) -> None:
+    """The page sends requests to its own server only."""
+    requests: list[str] = []
+    opened.page.on("request", lambda request: requests.append(request.url))
     page = live(opened.at("/"))
     expect(page.locator(".bar")).to_be_visible()
-    assert [url for url in asked if not url.startswith(dashboard.url)] == []
+    assert [url for url in requests if not url.startswith(dashboard.url)] == []
 
 
-def test_an_empty_database_says_what_to_do(
+def test_an_empty_database_shows_the_next_commands(
     context: BrowserContext, database_url: str, tmp_path: Path
 ) -> None:
+    """Without runs, the page shows the commands that create some."""
     empty = load_settings(database_url=database_url, data_dir=tmp_path, http_port=0)
     with ThreadedDashboard(empty) as dashboard:
         page = context.new_page()
