@@ -1,4 +1,4 @@
-"""In-memory equals of the ports, for tests and for trying things out; nothing here outlives the process."""
+"""In-memory implementations of the ports, for tests and experiments. Nothing is stored beyond the process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from postil_consumers.runtime.source import Message
 
 
 def event_value(run_id: str, run_seq: int, *, tenant: str = "default", data: object = None) -> bytes:
-    """The bytes of an event as the database would build them, its id following from tenant, run and number."""
+    """Return the bytes of an event as the database builds them. The id is derived from tenant, run and run_seq."""
     event_id = uuid5(NAMESPACE_URL, f"{tenant}/{run_id}/{run_seq}")
     attributes = {
         "specversion": "1.0",
@@ -38,39 +38,39 @@ def event_value(run_id: str, run_seq: int, *, tenant: str = "default", data: obj
 
 
 class MemoryProgress:
-    """A `Progress` that remembers everything."""
+    """A `Progress` that stores every event id."""
 
     def __init__(self) -> None:
         self.applied: dict[str, dict[int, str]] = {}
 
     def last(self, run: str) -> int:
-        """The last run_seq applied."""
+        """Return the last run_seq that was applied."""
         return len(self.applied.get(run, ()))
 
     def event_id(self, run: str, run_seq: int) -> str | None:
-        """The id of the event applied there."""
+        """Return the id of the event applied with this run_seq."""
         return self.applied.get(run, {}).get(run_seq)
 
     def advance(self, run: str, run_seq: int, event_id: str) -> None:
-        """Count an event as applied; the run's next, or `ValueError`."""
+        """Count an event as applied. Raises `ValueError` if it is not the next one of its run."""
         if run_seq != self.last(run) + 1:
             raise ValueError(f"{run_seq} of {run} does not follow {self.last(run)}")
         self.applied.setdefault(run, {})[run_seq] = event_id
 
 
 class MemoryGaps:
-    """A `GapSource` over values put into it."""
+    """A `GapSource` over the dictionary `values`."""
 
     def __init__(self) -> None:
         self.values: dict[tuple[str, int], bytes] = {}
 
     def events(self, run: str, first: int, last: int) -> Iterator[bytes]:
-        """Those it has of the run, in order."""
+        """Return the stored values of the run, in order."""
         return (self.values[run, n] for n in range(first, last + 1) if (run, n) in self.values)
 
 
 class MemorySink:
-    """A `Sink` that keeps what it is given, per partition, across closing and opening."""
+    """A `Sink` that stores its items for each partition, also after the partition is closed."""
 
     name = "memory"
 
@@ -81,19 +81,19 @@ class MemorySink:
         self._open: set[Partition] = set()
 
     def open(self, partition: Partition) -> int | Resume:
-        """Where it was."""
+        """Open the partition, and return the offset after the last delivery."""
         self._open.add(partition)
         self.items.setdefault(partition, [])
         self._progress.setdefault(partition, MemoryProgress())
         return self._next.get(partition, Resume.OLDEST)
 
     def progress(self, partition: Partition) -> Progress:
-        """Of an open partition."""
+        """Return the progress of an open partition."""
         self._check(partition)
         return self._progress[partition]
 
     def deliver(self, partition: Partition, items: Sequence[Item], next_offset: int) -> None:
-        """Keep the items."""
+        """Store the items."""
         self._check(partition)
         for item in items:
             if isinstance(item, Record):
@@ -102,7 +102,7 @@ class MemorySink:
         self._next[partition] = next_offset
 
     def close(self, partition: Partition) -> None:
-        """Let go."""
+        """Close the partition."""
         self._open.discard(partition)
 
     def _check(self, partition: Partition) -> None:
@@ -111,9 +111,9 @@ class MemorySink:
 
 
 class MemorySource:
-    """A `Source` over messages put into it; the partitions it is told of are assigned at the first poll.
+    """A `Source` over messages added with `put`. The first `poll` assigns every partition.
 
-    `quiet` is called when there is nothing to read, in place of waiting.
+    `poll` calls `quiet` if there is nothing to read, instead of waiting.
     """
 
     def __init__(self, partitions: Sequence[Partition], *, batch: int = 100) -> None:
@@ -122,65 +122,65 @@ class MemorySource:
         self.quiet: Callable[[], object] = lambda: time.sleep(0.001)
         self._batch = batch
         self._position: dict[Partition, int] = {}
-        self._speaking: set[Partition] = set()
+        self._resumed: set[Partition] = set()
         self._calls: deque[Callable[[], None]] = deque()
 
     def put(self, partition: Partition, key: bytes | None, value: bytes | None) -> None:
         """Append a message."""
-        kept = self.messages[partition]
-        kept.append(Message(partition, len(kept), key, value))
+        messages = self.messages[partition]
+        messages.append(Message(partition, len(messages), key, value))
 
     def start(
         self,
         assigned: Callable[[Sequence[Partition]], None],
         revoked: Callable[[Sequence[Partition]], None],
     ) -> None:
-        """Remember whom to tell."""
+        """Store the callbacks, and assign every partition at the next poll."""
         self._assigned, self._revoked = assigned, revoked
         self._calls.append(lambda: assigned(list(self.messages)))
 
     def rebalance(self) -> None:
-        """Take every partition away at the next poll, and give it back at the one after."""
+        """Revoke every partition at the next poll, and assign it again at the poll after that."""
 
-        def take() -> None:
-            self._speaking.clear()
+        def revoke() -> None:
+            self._resumed.clear()
             self._revoked(list(self.messages))
 
-        self._calls += [take, lambda: self._assigned(list(self.messages))]
+        self._calls += [revoke, lambda: self._assigned(list(self.messages))]
 
     def poll(self, timeout: float) -> Sequence[Message]:  # noqa: ARG002 (there is nothing to wait for)
-        """A batch from each partition that speaks."""
+        """Return a batch from each partition that is not paused."""
         if self._calls:
             self._calls.popleft()()
             return ()
-        found: list[Message] = []
-        for partition in self._speaking:
+        messages: list[Message] = []
+        for partition in self._resumed:
             at = self._position[partition]
             batch = self.messages[partition][at : at + self._batch]
             self._position[partition] += len(batch)
-            found += batch
-        if not found:
+            messages += batch
+        if not messages:
             self.quiet()
-        return found
+        return messages
 
     def resume(self, partition: Partition, at: int | Resume) -> None:
-        """Seek and speak."""
+        """Read the partition from this offset."""
         if at is Resume.COMMITTED:
             at = self.committed.get(partition, 0)
         self._position[partition] = 0 if isinstance(at, Resume) else at
-        self._speaking.add(partition)
+        self._resumed.add(partition)
 
     def pause(self, partition: Partition) -> None:
-        """Silence."""
-        self._speaking.discard(partition)
+        """Stop reading the partition."""
+        self._resumed.discard(partition)
 
     def commit(self, offsets: Mapping[Partition, int], *, wait: bool = False) -> None:  # noqa: ARG002 (it is done at once)
-        """Remember."""
+        """Store the offsets in `committed`."""
         self.committed |= offsets
 
     def lag(self, partition: Partition, next_offset: int) -> int | None:
-        """Exactly."""
+        """Return how many messages there are from `next_offset` on."""
         return len(self.messages[partition]) - next_offset
 
     def close(self) -> None:
-        """Nothing to leave."""
+        """Do nothing: there is no group."""

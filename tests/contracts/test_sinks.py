@@ -1,4 +1,4 @@
-"""What every sink promises, checked on each."""
+"""The rules of the port `Sink`, for every implementation."""
 
 from __future__ import annotations
 
@@ -29,45 +29,51 @@ def record(offset: int, run: str, run_seq: int) -> Record:
     return Record(offset, identify(event_value(run, run_seq)))
 
 
-def test_a_partition_never_seen_is_read_from_the_oldest_message(sink: Sink) -> None:
-    assert Resume.OLDEST == sink.open(ONE)
-    assert 0 == sink.progress(ONE).last("default/a")
+def test_a_new_partition_is_read_from_the_oldest_message(sink: Sink) -> None:
+    """A sink without progress resumes a partition at the oldest message."""
+    assert sink.open(ONE) == Resume.OLDEST
+    assert sink.progress(ONE).last("default/a") == 0
 
 
-def test_what_was_delivered_counts_at_once(sink: Sink) -> None:
+def test_progress_includes_a_delivery_at_once(sink: Sink) -> None:
+    """After `deliver` returns, `progress` has the last run_seq of each run."""
     sink.open(ONE)
     sink.deliver(ONE, [record(0, "a", 1), record(1, "a", 2), record(2, "b", 1)], 3)
 
-    assert (2, 1, 0) == tuple(sink.progress(ONE).last(f"default/{run}") for run in "abc")
+    assert [sink.progress(ONE).last(f"default/{run}") for run in "abc"] == [2, 1, 0]
 
 
-def test_what_was_delivered_is_known_by_its_event(sink: Sink) -> None:
+def test_progress_has_the_id_of_a_delivered_event(sink: Sink) -> None:
+    """`progress` returns the event id of a delivered record, and None for a later run_seq."""
     sink.open(ONE)
-    one = record(0, "a", 1)
-    sink.deliver(ONE, [one], 1)
+    first = record(0, "a", 1)
+    sink.deliver(ONE, [first], 1)
 
-    assert one.event.event_id == sink.progress(ONE).event_id("default/a", 1)
+    assert sink.progress(ONE).event_id("default/a", 1) == first.event.event_id
     assert sink.progress(ONE).event_id("default/a", 2) is None
 
 
-def test_after_closing_it_resumes_where_it_was_and_knows_the_same(sink: Sink) -> None:
+def test_a_reopened_partition_resumes_after_its_last_delivery(sink: Sink) -> None:
+    """`open` returns the next offset of the last delivery, and the progress is unchanged."""
     sink.open(ONE)
     sink.deliver(ONE, [record(4, "a", 1), DeadLetter(5, "not JSON", None, b"x")], 6)
     sink.close(ONE)
 
-    assert 6 == sink.open(ONE)
-    assert 1 == sink.progress(ONE).last("default/a")
+    assert sink.open(ONE) == 6
+    assert sink.progress(ONE).last("default/a") == 1
 
 
-def test_partitions_know_nothing_of_each_other(sink: Sink) -> None:
+def test_partitions_have_separate_progress(sink: Sink) -> None:
+    """A delivery to one partition does not change the progress of another."""
     sink.open(ONE)
     sink.open(OTHER)
     sink.deliver(ONE, [record(0, "a", 1)], 1)
 
-    assert 0 == sink.progress(OTHER).last("default/a")
+    assert sink.progress(OTHER).last("default/a") == 0
 
 
-def test_closing_what_is_not_open_is_no_error(sink: Sink) -> None:
+def test_closing_a_closed_partition_does_nothing(sink: Sink) -> None:
+    """`close` accepts a partition that is not open."""
     sink.close(ONE)
     sink.open(ONE)
     sink.close(ONE)
