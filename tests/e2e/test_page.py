@@ -1,4 +1,4 @@
-"""The page in a real browser: a person reads runs, answers questions, and uses the keyboard."""
+"""The page in a real browser: a person reads runs, replies to questions, and uses the keyboard."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demonstration runs for real: it reads a folder, waits for an answer, and does what was answered."""
+"""The demonstration reads a real folder, waits for an answer, and acts on it."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def postil(database_url: str) -> Iterator[Postil]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    found = tmp_path / "work"
-    (found / "sub").mkdir(parents=True)
-    (found / "a.txt").write_text("hello")
-    (found / "sub" / "b.txt").write_text("hello")
-    (found / "c.py").write_text('api_key = "0123456789abcdef"\n')
-    (found / os.fsdecode(b"n\xe9.txt")).write_text("a name that is no text")
-    return found
+    work = tmp_path / "work"
+    (work / "sub").mkdir(parents=True)
+    (work / "a.txt").write_text("hello")
+    (work / "sub" / "b.txt").write_text("hello")
+    (work / "c.py").write_text('api_key = "0123456789abcdef"\n')
+    (work / os.fsdecode(b"n\xe9.txt")).write_text("a name that is not text")
+    return work
 
 
 def content_of(folder: Path) -> dict[str, tuple[str, int]]:
@@ -54,7 +54,7 @@ def content_of(folder: Path) -> dict[str, tuple[str, int]]:
 
 
 def answering(url: str, act: Callable[[Postil, str], object]) -> Callable[[str, str], None]:
-    """Somebody who acts, from elsewhere, on the question a run asks."""
+    """Return a callback that waits for the run's question in another thread, and then acts on it."""
 
     def start(run_id: str, _prompt: str) -> None:
         def later() -> None:
@@ -80,12 +80,13 @@ def answered(outcome: str, **more: str) -> Callable[[Postil, str], object]:
 
 def rows(url: str, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
     with psycopg.connect(url) as connection:
-        return connection.execute(statement, parameters).fetchall()  # type: ignore[call-overload]
+        return connection.execute(statement, parameters).fetchall()
 
 
-def test_an_accepted_review_writes_its_report_and_changes_nothing_else(
+def test_an_accepted_review_writes_only_its_report(
     postil: Postil, database_url: str, folder: Path, tmp_path: Path
 ) -> None:
+    """An accepted review completes its run, writes the report, and leaves the folder as it was."""
     before = content_of(folder)
     outcome = review(
         postil, folder, tmp_path / "data" / "reports", on_question=answering(database_url, answered("accept"))
@@ -103,9 +104,10 @@ def test_an_accepted_review_writes_its_report_and_changes_nothing_else(
     assert run == ("completed", "cli", str(outcome.report))
 
 
-def test_every_step_of_a_review_is_in_the_record(
+def test_every_step_of_a_review_is_recorded(
     postil: Postil, database_url: str, folder: Path, tmp_path: Path
 ) -> None:
+    """Stages, tool calls, decisions and the approval are recorded; the secret in a file is not."""
     outcome = review(
         postil,
         folder,
@@ -124,21 +126,22 @@ def test_every_step_of_a_review_is_in_the_record(
     calls = dict(rows(database_url, "select name, count(*) from postil.tool_call where run_id = %s and status = 'completed'"
                                     " group by name", outcome.run_id))  # fmt: skip
     assert calls == {"list_folder": 1, "read_file": 4, "write_report": 1}
-    notes = rows(
+    annotations = rows(
         database_url,
         "select key, value, actor_id from postil.annotation where run_id = %s order by run_seq",
         outcome.run_id,
     )
-    decided = [value for key, value, _ in notes if key == "decision.outcome"]
-    assert decided == ["flag", "flag", "keep"]
-    assert ("approval.approvers", ["ada"], "ada") in notes
-    assert ("approval.note", "fine", "ada") in notes
+    outcomes = [value for key, value, _ in annotations if key == "decision.outcome"]
+    assert outcomes == ["flag", "flag", "keep"]
+    assert ("approval.approvers", ["ada"], "ada") in annotations
+    assert ("approval.note", "fine", "ada") in annotations
     assert "0123456789abcdef" not in str(rows(database_url, "select data from postil.event"))
 
 
-def test_a_declined_review_writes_nothing(
+def test_a_declined_review_writes_no_report(
     postil: Postil, database_url: str, folder: Path, tmp_path: Path
 ) -> None:
+    """A declined review writes no file, and its run records why."""
     outcome = review(
         postil,
         folder,
@@ -156,31 +159,33 @@ def test_a_declined_review_writes_nothing(
 def test_a_review_cancelled_from_outside_stops(
     postil: Postil, database_url: str, folder: Path, tmp_path: Path
 ) -> None:
+    """A review whose run another process cancels raises `RunCancelled` and writes no file."""
     cancel = answering(database_url, lambda other, run_id: other.cancel_run(run_id, actor=user("ada")))
     with pytest.raises(RunCancelled):
         review(postil, folder, tmp_path / "reports", on_question=cancel)
     assert not (tmp_path / "reports").exists()
 
 
-def test_a_review_nobody_answers_ends_in_time(
+def test_a_review_without_an_answer_fails_in_time(
     postil: Postil, database_url: str, folder: Path, tmp_path: Path
 ) -> None:
+    """After `wait` seconds without an answer the review raises TimeoutError, and its run is failed."""
     with pytest.raises(TimeoutError):
         review(postil, folder, tmp_path / "reports", wait=0.05)
     assert rows(database_url, "select status from postil.run") == [("failed",)]
 
 
-def test_what_is_no_folder_is_refused_before_a_run_begins(
-    postil: Postil, database_url: str, tmp_path: Path
-) -> None:
+def test_a_missing_folder_is_refused_before_a_run(postil: Postil, database_url: str, tmp_path: Path) -> None:
+    """A path that is not a folder raises `FolderError`, and no run is created."""
     with pytest.raises(FolderError, match="is not a folder"):
         review(postil, tmp_path / "none", tmp_path / "reports")
     assert rows(database_url, "select from postil.run") == []
 
 
-def test_a_report_that_cannot_be_written_fails_the_run_with_the_reason(
+def test_an_unwritable_report_fails_the_run(
     postil: Postil, database_url: str, folder: Path, tmp_path: Path
 ) -> None:
+    """A report that cannot be written raises `FolderError`, and the run is failed."""
     (tmp_path / "taken").write_text("a file, where a folder is needed")
     with pytest.raises(FolderError, match="taken"):
         review(
@@ -193,9 +198,10 @@ def test_a_report_that_cannot_be_written_fails_the_run_with_the_reason(
 
 
 @pytest.mark.parametrize("interruption", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_demonstration_is_recorded_as_cancelled(
+def test_an_interrupted_demo_is_recorded_as_cancelled(
     database_url: str, folder: Path, tmp_path: Path, interruption: signal.Signals
 ) -> None:
+    """After SIGINT or SIGTERM the command ends with exit code 2, and its run is cancelled."""
     command = [sys.executable, "-m", "postil", "demo", str(folder), "--database-url", database_url]
     environment = {**os.environ, "POSTIL_DATA_DIR": str(tmp_path)}
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
@@ -207,13 +213,25 @@ def test_an_interrupted_demonstration_is_recorded_as_cancelled(
     assert rows(database_url, "select status from postil.run") == [("cancelled",)]
 
 
-def test_the_command_line_answers_once(postil: Postil, database_url: str) -> None:
+def test_postil_answer_records_an_answer_once(postil: Postil, database_url: str) -> None:
+    """The same answer again stores nothing; another answer is refused."""
     postil.create_run("r", name="r")
-    postil.ask("r", "Go on?", interaction_id="q")
-    given = ["answer", "r", "q", "accept", "--as", "ada", "--note", "why not", "--database-url", database_url]
+    postil.ask("r", "Continue?", interaction_id="q")
+    arguments = [
+        "answer",
+        "r",
+        "q",
+        "accept",
+        "--as",
+        "ada",
+        "--note",
+        "why not",
+        "--database-url",
+        database_url,
+    ]
 
-    assert "recorded as event" in CliRunner().invoke(app, given).stdout
-    assert "recorded before" in CliRunner().invoke(app, given).stdout
+    assert "recorded as event" in CliRunner().invoke(app, arguments).stdout
+    assert "recorded before" in CliRunner().invoke(app, arguments).stdout
     assert rows(database_url, "select status, answer, actor_id from postil.interaction") == [
         ("resolved", {"outcome": "accept", "note": "why not"}, "ada")
     ]

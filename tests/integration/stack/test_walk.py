@@ -118,7 +118,7 @@ class Recorder:
             sys.setprofile(None)
 
     def of(self, process: str) -> list[Call]:
-        """Return the calls of one process: those of the threads that enter a room of its own."""
+        """Return the calls of one process: those of the threads that enter one of its rooms."""
         threads = {call.thread: "application" for call in self.calls if call.room.startswith("core/")}
         for call in self.calls:
             for prefix, name in PROCESSES.items():
