@@ -95,7 +95,8 @@ class Retryable(PostilError):
 class WriteRefused(PostilError):
     """The database refused a write. Nothing of it was stored, and the surrounding transaction must be rolled back.
 
-    `field` is the path of the field at fault, None if there is none.
+    `what` states what happened. `advice` states what to do; it defaults to `default_advice`.
+    `field` is the path of the field at fault; it defaults to None: no field.
     """
 
     sqlstate: ClassVar[str] = "PS000"

@@ -17,7 +17,12 @@ class Request(Generic[T_co]):
 
 
 class Command(Request[T_co]):
-    """A request to write. Its result is a receipt."""
+    """A request to write. Its result is a receipt.
+
+    Every command can raise more errors than its own docstring names: `InvalidInput`
+    (with annotations or JSON also `InvalidAnnotation` and `PayloadTooLarge`), `TenantNotFound`,
+    `TenantMismatch` and `NotDurable`.
+    """
 
 
 class Query(Request[T_co]):

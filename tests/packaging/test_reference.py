@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
-import sys
-from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import psycopg
-import pytest
 
 from fixtures.writing import Record
+from generate import PAGES
+from pages.event_types import EVENT_TYPES
+from pages.events import ENVELOPE, envelope
 from postil import Context, Postil, agent, commands, errors, user
 from postil import __all__ as public_names
 from postil.model.envelope import parse
@@ -23,27 +22,15 @@ ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
 
 
-@pytest.fixture(scope="module")
-def generator() -> Iterator[ModuleType]:
-    """Import the generator as `make docs` runs it: with its folder on the path."""
-    sys.path.insert(0, str(REFERENCE))
-    yield import_module("generate")
-    sys.path.remove(str(REFERENCE))
-    for name in [name for name in sys.modules if name.partition(".")[0] in {"generate", "pages"}]:
-        del sys.modules[name]
-
-
-def test_the_reference_pages_are_up_to_date(generator: ModuleType) -> None:
+def test_the_reference_pages_are_up_to_date() -> None:
     """Each generated reference page is equal to the output of `make docs`."""
-    stale = [
-        name for name, page in generator.PAGES.items() if (REFERENCE / name).read_text("utf-8") != page()
-    ]
+    stale = [name for name, page in PAGES.items() if (REFERENCE / name).read_text("utf-8") != page()]
     assert stale == [], "run `make docs`"
 
 
-def test_each_reference_page_is_generated(generator: ModuleType) -> None:
+def test_each_reference_page_is_generated() -> None:
     """The folder of the reference holds no page that the generator does not write."""
-    assert {file.name for file in REFERENCE.glob("*.md")} == set(generator.PAGES)
+    assert {file.name for file in REFERENCE.glob("*.md")} == set(PAGES)
 
 
 def test_each_public_name_has_an_entry() -> None:
@@ -95,10 +82,10 @@ def _plain(parameters: str) -> str:
     return plain.replace("timestamp with time zone", "timestamptz").replace("postil.event", "event")
 
 
-def test_the_event_page_describes_real_events(generator: ModuleType, postil: Postil, record: Record) -> None:
+def test_the_event_page_describes_real_events(postil: Postil, record: Record) -> None:
     """Writes of every kind produce exactly the documented types, with the documented fields and JSON types."""
     runs = [_completed(postil), _failed(postil), _cancelled(postil)]
-    types = {event.name: event for event in import_module("pages.event_types").EVENT_TYPES}
+    types = {event.name: event for event in EVENT_TYPES}
     written: dict[str, list[dict[str, Any]]] = {}
     for run_id in runs:
         for type_, data in record.events(run_id):
@@ -160,24 +147,20 @@ def _has_type(value: object, type_: str) -> bool:
     return isinstance(value, tuple(kind for name in type_.split(" or ") for kind in kinds[name]))
 
 
-def test_the_example_envelope_is_well_formed(generator: ModuleType) -> None:
+def test_the_example_envelope_is_well_formed() -> None:
     """The example of an envelope has the form that Postil's own reader accepts."""
-    events = import_module("pages.events")
-    for event in events.EVENT_TYPES:
-        example = events.envelope(event)
-        assert parse(events.json.dumps(example).encode()).type == event.name
+    for event in EVENT_TYPES:
+        example = envelope(event)
+        assert parse(json.dumps(example).encode()).type == event.name
 
 
-def test_the_example_envelope_has_the_real_order(
-    generator: ModuleType, postil: Postil, record: Record
-) -> None:
+def test_the_example_envelope_has_the_real_order(postil: Postil, record: Record) -> None:
     """The example of an envelope has the attributes of a real one, in the same order."""
     context = Context(traceparent=f"00-{'a' * 32}-{'b' * 16}-01", causation_id="order-7")
     postil.create_run(f"reference-{id(postil)}-envelope", context=context)
     query = "select postil.envelope(e) from postil.event e where run_id = %s"
     text = str(record.one(query, f"reference-{id(postil)}-envelope"))
-    events = import_module("pages.events")
-    assert [name for name, _, _ in events.ENVELOPE] == list(events.json.loads(text))
+    assert [name for name, _, _ in ENVELOPE] == list(json.loads(text))
 
 
 def test_each_test_named_by_a_guarantee_exists() -> None:

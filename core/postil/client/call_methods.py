@@ -144,7 +144,8 @@ class CallMethods:
         `to` states who should answer. The method does not wait: `HostedRun.ask` does.
         `postil.commands.Ask` describes every argument.
 
-        Raises `RunNotFound`, `RunCancelled`, `RunFinished`, `StageNotFound`.
+        Raises `RunNotFound`, `RunCancelled`, `RunFinished`, `StageNotFound`, and `InteractionEnded`
+        if the id belongs to another question.
         """
         return Ask(
             run_id,
@@ -174,7 +175,8 @@ class CallMethods:
         It is also stored as ``approval.*`` annotations.
         `postil.commands.ResolveInteraction` describes every argument.
 
-        Raises `RunNotFound`, `InteractionNotFound`, `InteractionEnded`, and `InvalidInput` for a malformed approval.
+        Raises `RunNotFound`, `RunCancelled`, `RunFinished`, `InteractionNotFound`, `InteractionEnded`,
+        and `InvalidInput` for a malformed approval.
         """
         return ResolveInteraction(
             run_id, interaction_id, answer, annotations, actor=actor, recorded_at=recorded_at, context=context

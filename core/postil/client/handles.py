@@ -48,7 +48,10 @@ class TransactionWriter(RunMethods, StageMethods, CallMethods, Sender):
     def send(self, request: Request[T]) -> T:
         """Send a command or query in the caller's transaction, and return its result.
 
-        Raises the typed errors of `postil.errors`; the caller must then roll the transaction back.
+        `request` is a command of `postil.commands`, or a query.
+
+        Raises the errors that the request names, `InvalidInput` for a malformed field, and `Retryable`,
+        `Unavailable` or `SchemaOutdated`; the caller must then roll the transaction back.
         """
         return execute(self._transaction, statement(self.tenant, request))
 
@@ -61,7 +64,10 @@ class AsyncTransactionWriter(RunMethods, StageMethods, CallMethods, AsyncSender)
         self._transaction = transaction
 
     async def send(self, request: Request[T]) -> T:
-        """Send a command or query in the caller's transaction, as `TransactionWriter.send` does."""
+        """Send a command or query in the caller's transaction, as `TransactionWriter.send` does.
+
+        Raises the errors of `TransactionWriter.send`.
+        """
         return await execute_async(self._transaction, statement(self.tenant, request))
 
 
@@ -75,7 +81,9 @@ class _Client(Generic[Hosted]):
     @overload
     def on(self, transaction: AsyncTransaction) -> AsyncTransactionWriter: ...
     def on(self, transaction: Transaction | AsyncTransaction) -> TransactionWriter | AsyncTransactionWriter:
-        """Return a writer for the caller's transaction: a SQLAlchemy connection or session, sync or async.
+        """Return a writer for the caller's transaction. It never commits.
+
+        `transaction` is a SQLAlchemy connection or session, sync or async.
 
         Raises `ConfigurationError` for anything else.
         """
@@ -145,7 +153,10 @@ class Postil(_Client[HostedRun], RunMethods, StageMethods, CallMethods, Sender):
     def send(self, request: Request[T]) -> T:
         """Send a command or query in a separate transaction, and return its result.
 
-        Raises the typed errors of `postil.errors`; nothing is stored then. After `Unavailable` during
+        `request` is a command of `postil.commands`, or a query.
+
+        Raises the errors that the request names, `InvalidInput` for a malformed field, and `Retryable`,
+        `Unavailable` or `SchemaOutdated`; nothing is stored then. After `Unavailable` during
         the commit the result is unknown: send the request again, with the same ids and idempotency keys.
         """
         ready = statement(self.tenant, request)
@@ -177,7 +188,10 @@ class AsyncPostil(_Client[AsyncHostedRun], RunMethods, StageMethods, CallMethods
         self._engine = engine if isinstance(engine, AsyncEngine) else create_async_engine(_url(engine))
 
     async def send(self, request: Request[T]) -> T:
-        """Send a command or query in a separate transaction, as `Postil.send` does."""
+        """Send a command or query in a separate transaction, as `Postil.send` does.
+
+        Raises the errors of `Postil.send`.
+        """
         ready = statement(self.tenant, request)
         try:
             async with self._engine.begin() as connection:

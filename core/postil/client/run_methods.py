@@ -133,6 +133,8 @@ class RunMethods:
     ) -> Command[RunReceipt]:
         """Start a pending run. Returns its receipt, for a running run with ``created=False``.
 
+        `postil.commands.StartRun` describes every argument.
+
         Raises `RunNotFound`, `RunCancelled`, `RunFinished`.
         """
         return StartRun(run_id, recorded_at=recorded_at, context=context)
@@ -199,6 +201,9 @@ class RunMethods:
         `postil.importers.histories.History` describes a history. `context` becomes part of each event that this call stores.
         Storing the same history again stores nothing and returns ``created=False``.
 
-        Raises `InvalidInput`, and `IdempotencyConflict` if the run is stored with another history.
+        `postil.commands.RecordRuns` describes every argument.
+
+        Raises `InvalidInput`, `StageNotFound` if a step names a stage that its history lacks,
+        and `IdempotencyConflict` if the run is stored with another history.
         """
         return RecordRuns(histories, context=context)

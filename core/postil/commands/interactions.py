@@ -17,7 +17,8 @@ class Ask(RunCommand[Receipt]):
     """Ask a question. The run waits until the interaction is resolved or cancelled.
 
     Asking the same question with the same `interaction_id` again stores nothing; its receipt has ``created=False``.
-    Raises `RunNotFound`, `RunCancelled`, `RunFinished`, `StageNotFound`.
+    Raises `RunNotFound`, `RunCancelled`, `RunFinished`, `StageNotFound`, and `InteractionEnded`
+    if the id belongs to another question.
     """
 
     prompt: str
@@ -40,7 +41,8 @@ class Ask(RunCommand[Receipt]):
 class ResolveInteraction(RunCommand[Receipt]):
     """Answer a pending interaction. The first answer stands.
 
-    Raises `RunNotFound`, `InteractionNotFound`, `InteractionEnded`, and `InvalidInput` for a malformed approval.
+    Raises `RunNotFound`, `RunCancelled`, `RunFinished`, `InteractionNotFound`, `InteractionEnded`,
+    and `InvalidInput` for a malformed approval.
     """
 
     interaction_id: str

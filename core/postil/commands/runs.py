@@ -101,7 +101,8 @@ class RecordRuns(Command[list[ImportedRun]]):
     """Store whole histories of runs, each run all or nothing. The result has one receipt per history, in order.
 
     Storing the same history again stores nothing; its receipt has ``created=False``.
-    Raises `InvalidInput`, and `IdempotencyConflict` if the run is stored with another history.
+    Raises `InvalidInput`, `StageNotFound` if a step names a stage that its history lacks,
+    and `IdempotencyConflict` if the run is stored with another history.
     """
 
     histories: Sequence[Mapping[str, object]]

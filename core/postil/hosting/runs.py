@@ -43,7 +43,7 @@ class _Stage:
         return self._steps.id
 
     def complete(self, result: Json) -> None:
-        """Set the stage's result. It is stored when the stage ends."""
+        """Set the stage's `result`, at most 256 KiB of JSON text. It is stored when the stage ends."""
         self._steps.result = result
 
 
@@ -58,6 +58,8 @@ class HostedStage(_Stage):
         self, *annotations: AnnotationLike, durable: bool = False, idempotency_key: str | None = None
     ) -> list[Receipt]:
         """Write annotations of this stage: with its end, or with ``durable=True`` at once.
+
+        `postil.commands.Annotate` describes the other arguments.
 
         Returns the receipts; an empty list while the annotations are only buffered.
         Raises `InvalidAnnotation` at once in both cases.
@@ -87,13 +89,19 @@ class AsyncHostedStage(_Stage):
         self._sender = sender
 
     def annotate(self, *annotations: AnnotationLike, idempotency_key: str | None = None) -> None:
-        """Buffer annotations of this stage; its end writes them. Raises `InvalidAnnotation` at once."""
+        """Buffer annotations of this stage; its end writes them.
+
+        `postil.commands.Annotate` describes every argument. Raises `InvalidAnnotation` at once.
+        """
         self._steps.note(annotations, idempotency_key)
 
     async def annotate_durable(
         self, *annotations: AnnotationLike, idempotency_key: str | None = None
     ) -> list[Receipt]:
-        """Write annotations of this stage at once. Returns the receipts. Raises `InvalidAnnotation`."""
+        """Write annotations of this stage at once. Returns the receipts.
+
+        `postil.commands.Annotate` describes every argument. Raises the errors of `HostedRun.annotate`.
+        """
         return await self._sender.send(self._steps.annotate(annotations, idempotency_key))
 
     async def __aenter__(self) -> Self:
@@ -127,7 +135,7 @@ class _Run:
         return self._steps.context
 
     def complete(self, result: Json) -> None:
-        """Set the run's result. It is stored when the run ends."""
+        """Set the run's `result`, at most 256 KiB of JSON text. It is stored when the run ends."""
         self._steps.result = result
 
 
@@ -145,6 +153,8 @@ class HostedRun(_Run):
         idempotency_key: str | None = None,
     ) -> list[Receipt]:
         """Write annotations of the run at once. `actor` defaults to the run's actor. Returns the receipts.
+
+        `postil.commands.Annotate` describes every argument.
 
         Raises `InvalidAnnotation`, `PayloadTooLarge`, `IdempotencyConflict`, `RunCancelled`, `RunFinished`.
         """

@@ -28,6 +28,8 @@ MAX_OBSERVED = 64 * 1024
 def tool(work: Callable[P, T]) -> Callable[P, T]:
     """Record each call of a function, made inside a hosted run, as a tool call with its duration.
 
+    `work` is the function: plain or a coroutine function. Returns it with the recording around it.
+
         @tool
         def lookup(order: int) -> dict[str, object]: ...
 

@@ -45,15 +45,23 @@ class Actor:
 
 
 def agent(id: str, version: str | None = None) -> Actor:  # noqa: A002 (the field's own name)
-    """Return the actor for an AI agent or another program that decides."""
+    """Return the actor for an AI agent or another program that decides.
+
+    `id` is the name of the agent; `version` is its version, and defaults to None: unknown.
+    Raises `InvalidInput` as `Actor` does.
+    """
     return Actor("agent", id, version)
 
 
 def user(id: str) -> Actor:  # noqa: A002 (the field's own name)
-    """Return the actor for a person."""
+    """Return the actor for a person. `id` is the login or another name. Raises `InvalidInput` as `Actor` does."""
     return Actor("user", id)
 
 
 def system(id: str, version: str | None = None) -> Actor:  # noqa: A002 (the field's own name)
-    """Return the actor for a service that follows fixed rules."""
+    """Return the actor for a service that follows fixed rules.
+
+    `id` is the name of the service; `version` is its version, and defaults to None: unknown.
+    Raises `InvalidInput` as `Actor` does.
+    """
     return Actor("system", id, version)

@@ -52,7 +52,7 @@ class Convention(BaseModel):
 
     @classmethod
     def check_json(cls, key: str, text: str, place: str) -> None:
-        """Check the JSON text of a value against the type that is registered for `key`; null is always valid.
+        """Check `text`, the JSON text of a value, against the type that is registered for `key`; null is always valid.
 
         Raises `InvalidAnnotation` with the path of the invalid part; `place` is the path of the value.
         """
@@ -79,38 +79,66 @@ def _as_invalid_annotation(error: ValidationError, place: str, about: str = "") 
 
 
 class Decision(Convention):
-    """What was decided, and why. `confidence` is between 0 and 1."""
+    """What was decided, and why."""
 
     prefix = "decision"
+
     outcome: str
+    """What was decided, as a word of yours, for example ``refund``."""
+
     rationale: str | None = None
+    """Why. Defaults to None: not stated."""
+
     confidence: float | None = Field(default=None, ge=0, le=1)
+    """How sure the actor is, from 0 to 1. Defaults to None: not stated."""
+
     alternatives: list[str] | None = None
+    """Which other outcomes were considered. Defaults to None: not stated."""
+
     used_fallback: bool | None = None
+    """Whether a fallback decided instead of the intended method. Defaults to None: not stated."""
 
 
 class Approval(Convention):
     """Who approved it, when, and under which policy."""
 
     prefix = "approval"
+
     approvers: list[str] = Field(min_length=1)
+    """Who approved, at least one id."""
+
     outcome: str | None = None
+    """The result, for example ``accept`` or ``decline``. Defaults to None: not stated."""
+
     timestamp: AwareDatetime | None = None
+    """When, with a time zone. Defaults to None: not stated."""
+
     policy_version: str | None = None
+    """The version of the policy that the approval followed. Defaults to None: not stated."""
+
     note: str | None = None
+    """A remark of the approver. Defaults to None."""
 
 
 class Revision(Convention):
     """Which run this one revises."""
 
     prefix = "revision"
+
     previous_run_id: str
+    """The id of the run that this run revises."""
+
     reason: str | None = None
+    """Why. Defaults to None: not stated."""
 
 
 class Failure(Convention):
     """What went wrong. A stage that fails writes it."""
 
     prefix = "failure"
+
     type: str
+    """The kind of the failure, for example the name of the exception's class."""
+
     message: str | None = None
+    """What the failure reported. Defaults to None: not stated."""

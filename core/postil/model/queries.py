@@ -137,4 +137,7 @@ class InteractionStateQuery(Query[InteractionState]):
     """Read the state of one interaction and of its run."""
 
     run_id: str
+    """The id of the run."""
+
     interaction_id: str
+    """The id of the interaction within the run."""

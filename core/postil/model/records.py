@@ -203,5 +203,10 @@ class InteractionState:
     """The state of one interaction and of its run. `answer` is None until the interaction is resolved."""
 
     status: str
+    """``pending``, ``resolved`` or ``cancelled``."""
+
     answer: Json
+    """The answer; None until the interaction is resolved."""
+
     run_status: str
+    """The status of the run, as in `RunStatus`."""

@@ -158,10 +158,11 @@ def _fields(kind: type[Any]) -> dict[str, str]:
         names = [name for name in kind.model_fields if name != "payload" or kind is postil.Convention]
     else:
         names = []
-    return {name: _field_docstring(kind, name) for name in names}
+    return {name: field_docstring(kind, name) for name in names}
 
 
-def _field_docstring(kind: type[Any], name: str) -> str:
+def field_docstring(kind: type[Any], name: str) -> str:
+    """Return the docstring under a field in the source of its class; empty if there is none."""
     for owner in kind.__mro__:
         if owner.__module__.partition(".")[0] == "postil":
             source = _source(owner.__module__).members[owner.__name__]
