@@ -66,7 +66,7 @@ def application(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     postil = Postil(engine)
     postil.create_run("run-42", name="refund-request", input={"order": 7})
     with Session(engine) as session:
-        yield {
+        names: dict[str, Any] = {
             "engine": engine,
             "async_engine": async_engine,
             "session": session,
@@ -84,7 +84,9 @@ def application(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[
             "request": Request(order=7),
             "message": SimpleNamespace(id="order-7-received"),
         }
-    engine.dispose()
+        yield names
+    for made in {engine, names["engine"]}:  # an example may create its own
+        made.dispose()
     asyncio.run(async_engine.dispose())
 
 
