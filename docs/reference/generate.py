@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pages import commands, errors, events, http, python, settings, sql
+from pages.markdown import with_note
 
 HERE = Path(__file__).parent
 PAGES: dict[str, Callable[[], str]] = {
@@ -21,4 +22,4 @@ PAGES: dict[str, Callable[[], str]] = {
 
 if __name__ == "__main__":
     for name, page in PAGES.items():
-        (HERE / name).write_text(page(), "utf-8")
+        (HERE / name).write_text(with_note(page()), "utf-8")

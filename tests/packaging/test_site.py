@@ -72,6 +72,16 @@ def test_no_page_makes_the_theme_load_a_library(site: Path) -> None:
     assert pages == []
 
 
+def build_page(folder: Path, text: str) -> subprocess.CompletedProcess[str]:
+    """Build a site of one page with the project's own configuration."""
+    hook = folder / "docs" / "hooks" / "repository_links.py"
+    hook.parent.mkdir(parents=True)
+    hook.write_bytes((ROOT / hook.relative_to(folder)).read_bytes())
+    (folder / "docs" / "index.md").write_text(f"# Title\n\n{text}\n", "utf-8")
+    (folder / "mkdocs.yml").write_text(f"INHERIT: {ROOT / 'mkdocs.yml'}\nnav: [index.md]\n", "utf-8")
+    return build(folder / "mkdocs.yml", folder / "site")
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -82,23 +92,15 @@ def test_no_page_makes_the_theme_load_a_library(site: Path) -> None:
 )
 def test_a_broken_link_fails_the_build(tmp_path: Path, text: str, reason: str) -> None:
     """A link to a file, page or heading that does not exist fails the build, and the message states why."""
-    (tmp_path / "docs").mkdir()
-    (tmp_path / "docs" / "index.md").write_text(f"# Title\n\n{text}\n", "utf-8")
-    (tmp_path / "docs" / "hooks").mkdir()
-    for file in ("mkdocs.yml", "docs/hooks/repository_links.py"):
-        (tmp_path / file).write_bytes((ROOT / file).read_bytes())
-    built = build(tmp_path / "mkdocs.yml", tmp_path / "site")
+    built = build_page(tmp_path, text)
     assert built.returncode == 1
     assert reason in built.stderr
+    assert built.stderr.count("WARNING") == 1
 
 
 def test_a_link_to_a_source_file_becomes_its_path(tmp_path: Path) -> None:
     """On the site, a link to a file of the repository is its text and the file's path."""
-    (tmp_path / "docs" / "hooks").mkdir(parents=True)
-    for file in ("mkdocs.yml", "docs/hooks/repository_links.py"):
-        (tmp_path / file).write_bytes((ROOT / file).read_bytes())
-    (tmp_path / "docs" / "index.md").write_text("# Title\n\nSee [the build](../mkdocs.yml).\n", "utf-8")
-    built = build(tmp_path / "mkdocs.yml", tmp_path / "site")
+    built = build_page(tmp_path, "See [the build](../mkdocs.yml).")
     assert built.returncode == 0, built.stderr
     page = (tmp_path / "site" / "index.html").read_text("utf-8")
     assert "See the build (<code>mkdocs.yml</code>)." in page

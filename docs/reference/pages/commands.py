@@ -7,7 +7,7 @@ from typing import Any
 
 import typer.main
 
-from pages.markdown import NOTE, table
+from pages.markdown import table
 from postil.cli import complete_app
 
 HEAD = "# Commands\n\nExit codes: 0 if all is well, 1 if the result is bad, 2 if there is no result.\n"
@@ -16,7 +16,7 @@ HEAD = "# Commands\n\nExit codes: 0 if all is well, 1 if the result is bad, 2 if
 def page() -> str:
     """Return the page."""
     root: Any = typer.main.get_command(complete_app())
-    parts = [NOTE, HEAD]
+    parts = [HEAD]
     _describe(root, "postil", parts)
     return "\n".join(parts)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 
-from pages.markdown import NOTE, table
+from pages.markdown import table
 from postil import errors
 
 HEAD = """# Errors
@@ -22,7 +22,7 @@ def page() -> str:
         (f"`{kind.sqlstate}`", f"`{kind.__name__}`", _first_paragraph(kind), kind.default_advice)
         for _, kind in sorted(errors.BY_SQLSTATE.items())
     ]
-    return NOTE + HEAD + table(("SQLSTATE", "class", "what happened", "what to do"), rows)
+    return HEAD + table(("SQLSTATE", "class", "what happened", "what to do"), rows)
 
 
 def _first_paragraph(kind: type) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pages.event_types import EVENT_TYPES, TIME, EventType
-from pages.markdown import NOTE, fenced, table
+from pages.markdown import fenced, table
 from postil.model.envelope import CONTENT_TYPE, source
 
 HEAD = f"""# Events
@@ -65,7 +65,7 @@ ENVELOPE: tuple[tuple[str, str, Any], ...] = (
 
 def page() -> str:
     """Return the page."""
-    parts = [NOTE, HEAD]
+    parts = [HEAD]
     parts.append(table(("attribute", "meaning"), [(f"`{name}`", meaning) for name, meaning, _ in ENVELOPE]))
     parts.append(NOTES)
     parts.append(table(("type", "what happened"), [(_link(event), event.meaning) for event in EVENT_TYPES]))

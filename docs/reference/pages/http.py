@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from pages.markdown import NOTE, code, table
+from pages.markdown import code, table
 from postil_consumers.dashboard.openapi import document
 
 HEAD = """# HTTP API
@@ -28,7 +28,7 @@ def page() -> str:
         for method, operation in methods.items()
     }
     shared = set.intersection(*(_errors(operation) for operation in operations.values()))
-    parts = [NOTE, HEAD, SHARED_ERRORS, table(("status", "when"), sorted(shared))]
+    parts = [HEAD, SHARED_ERRORS, table(("status", "when"), sorted(shared))]
     for route, operation in operations.items():
         parts += _operation(route, operation, shared)
     parts.append("## Types\n")

@@ -1,10 +1,17 @@
-"""The parts that the pages share: the note at the top, tables, and code blocks."""
+"""The parts that the pages share: the note under the title, tables, and code blocks."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
-NOTE = "<!-- Generated from the code by `make docs`; edits are lost. -->\n"
+NOTE = "<!-- Generated from the code by `make docs`; edits are lost. -->"
+
+
+def with_note(page: str) -> str:
+    """Return a page with the note after its title: the site takes the title from the first line."""
+    title, rest = page.split("\n", 1)
+    return re.sub(r"\n{3,}", "\n\n", f"{title}\n\n{NOTE}\n{rest}")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -22,7 +22,7 @@ import griffe
 from pydantic import BaseModel
 
 import postil
-from pages.markdown import NOTE, fenced, table
+from pages.markdown import fenced, table
 from postil import commands, errors
 from postil.model import queries
 
@@ -75,7 +75,7 @@ WIDTH = 100  # characters: a longer signature has a line for each parameter
 
 def page() -> str:
     """Return the page."""
-    parts = [NOTE, HEAD]
+    parts = [HEAD]
     methods: dict[tuple[str, str], str] = {}
     for title, (module, names) in SECTIONS.items():
         parts.append(f"## {title}\n")
@@ -138,7 +138,7 @@ def _member(name: str, kind: type[Any]) -> Iterator[str]:
 def _members(kind: type[Any]) -> dict[str, type[Any]]:
     """Return the public methods and properties of a class, each with the class of this project that defines it."""
     members: dict[str, type[Any]] = {}
-    for owner in kind.__mro__:
+    for owner in (*kind.__mro__[1:], kind):
         if owner.__module__.partition(".")[0] != "postil":
             continue
         for name, value in vars(owner).items():
@@ -146,7 +146,7 @@ def _members(kind: type[Any]) -> dict[str, type[Any]]:
                 getattr(kind, name, None)
             )
             if is_member and not name.startswith("_") and not inspect.isclass(value):
-                members.setdefault(name, owner)
+                members.setdefault(name, next(base for base in kind.__mro__ if name in vars(base)))
     return members
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pages.markdown import NOTE, code, table
+from pages.markdown import code, table
 from postil.settings import Settings
 
 HEAD = """# Settings
@@ -20,4 +20,4 @@ def page() -> str:
         (f"`POSTIL_{name.upper()}`", code(field.default), field.description or "")
         for name, field in Settings.model_fields.items()
     ]
-    return NOTE + HEAD + table(("variable", "default", "meaning"), rows)
+    return HEAD + table(("variable", "default", "meaning"), rows)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from pages.markdown import NOTE, fenced, table
+from pages.markdown import fenced, table
 from postil.errors import BY_SQLSTATE
 from postil.postgres.migrate import sql_files
 
@@ -61,7 +61,7 @@ def page() -> str:
     comments = {match["name"]: match["text"] for text in files for match in COMMENT.finditer(text)}
     functions = {match["name"]: match for text in files for match in FUNCTION.finditer(text)}
     relations = {match["name"]: match[0] for text in files for match in RELATION.finditer(text)}
-    parts = [NOTE, HEAD, WRITES]
+    parts = [HEAD, WRITES]
     for name in sorted(comments.keys() & functions.keys()):
         parts += _function(functions[name], comments[name])
     types, reads = {"receipt"}, comments.keys() & relations.keys()
