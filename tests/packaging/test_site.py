@@ -6,9 +6,14 @@ import os
 import re
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).parents[2]
 LOADED = re.compile(
@@ -28,6 +33,24 @@ def build(config: Path, site: Path) -> subprocess.CompletedProcess[str]:
         check=False,
         env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
     )
+
+
+class SilentHandler(SimpleHTTPRequestHandler):
+    """Serves the files of a folder, and logs no requests."""
+
+    def log_message(self, *_: object) -> None:
+        """Log nothing."""
+
+
+@pytest.fixture
+def address(site: Path) -> Iterator[str]:
+    """Serve the site on this machine, and return its address."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(SilentHandler, directory=site)) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +83,29 @@ def test_the_site_loads_nothing_from_other_hosts(site: Path) -> None:
     ]
     assert len(loaded) > 50
     assert [(file, source) for file, source in loaded if re.match(r"(https?:)?//", source)] == []
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+@pytest.mark.xdist_group("browser")
+def test_a_browser_asks_no_other_host(site: Path, address: str, chromium: str) -> None:
+    """A browser that opens every page, and searches, sends each request to the site itself."""
+    requests: list[str] = []
+    errors: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.on("request", lambda request: requests.append(request.url))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        for file in sorted(site.rglob("*.html")):
+            page.goto(f"{address}{file.relative_to(site)}", wait_until="load")
+        page.goto(address)
+        page.get_by_placeholder("Search").fill("hash chain")
+        page.locator(".md-search-result__item").first.wait_for()
+        browser.close()
+    assert len(requests) > 50
+    assert [url for url in requests if not url.startswith((address, "data:", "blob:"))] == []
+    assert errors == []
 
 
 def test_no_page_makes_the_theme_load_a_library(site: Path) -> None:
