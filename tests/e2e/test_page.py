@@ -108,7 +108,7 @@ def test_an_answer_is_shown_on_every_open_page_of_the_run(
     other.goto(opened.url + address(run_id))
     live(other)
     page.get_by_label("Note (optional)").fill("Checked the statement.")
-    page.get_by_label("Who answers").fill("ada")
+    page.get_by_label("Your name").fill("ada")
     page.get_by_role("button", name="Accept").click()
     for view in (page, other):
         expect(view.locator(".note-approval")).to_contain_text("accepted")

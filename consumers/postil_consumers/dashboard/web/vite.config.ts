@@ -3,7 +3,7 @@ import { defineConfig, type Plugin } from "vite";
 
 const CARRIED = ["preact", "@preact/signals", "@fontsource-variable/inter", "@fontsource-variable/source-serif-4"];
 
-/** What the bundle carries of others comes with their licences. */
+/** Adds the licences of the packages in the bundle. */
 const licences: Plugin = {
   name: "licences",
   generateBundle() {
@@ -18,7 +18,7 @@ export default defineConfig({
     outDir: "../static",
     emptyOutDir: true,
     target: "es2022",
-    // Strict CSP: everything is a file of its own, nothing becomes a data: URL or an inline script.
+    // Strict CSP: everything is a separate file; nothing becomes a data: URL or an inline script.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
   },

@@ -8,7 +8,17 @@ import "@fontsource-variable/inter/index.css";
 import "@fontsource-variable/source-serif-4/index.css";
 import "./styles/tokens.css";
 import "./styles/base.css";
-import "./styles/views.css";
+import "./styles/components.css";
+import "./styles/frame.css";
+import "./styles/states.css";
+import "./styles/view-runs.css";
+import "./styles/view-run.css";
+import "./styles/view-timeline.css";
+import "./styles/view-trail.css";
+import "./styles/view-tabs.css";
+import "./styles/view-questions.css";
+import "./styles/view-pipeline.css";
+import "./styles/view-narrow.css";
 
 startRouter();
 startFeed();

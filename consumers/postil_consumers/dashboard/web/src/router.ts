@@ -37,7 +37,7 @@ export function go(url: string): void {
   scrollTo(0, 0);
 }
 
-/** Change the query in place: a filter while it is typed makes no history entry of its own, a chosen one does. */
+/** Change the query in place: a filter that is being typed makes no entry in the history, a chosen filter does. */
 export function setQuery(change: Record<string, string | readonly string[] | null>, push = false): void {
   const query = new URLSearchParams(location.search);
   for (const [name, value] of Object.entries(change)) {

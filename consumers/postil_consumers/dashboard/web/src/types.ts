@@ -1,4 +1,4 @@
-/** What the API answers; field for field as postil.history names it. */
+/** What the API returns. */
 
 export type Json = unknown;
 export type RunStatus = "pending" | "running" | "waiting_for_interaction" | "completed" | "failed" | "cancelled";

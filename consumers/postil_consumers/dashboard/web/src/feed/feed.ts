@@ -32,7 +32,7 @@ export const feedReady: Promise<void> = new Promise((resolve) => {
 
 type OnEvents = (events: Envelope[]) => void;
 
-/** Be told of events, in order, and of resets; returns how to stop. */
+/** Calls the listener for each event, in order, and for each reset. Returns a function that ends this. */
 export function onFeed(events: OnEvents, reset: () => void): () => void {
   listeners.add(events);
   resets.add(reset);

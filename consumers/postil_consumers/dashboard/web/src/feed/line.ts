@@ -1,4 +1,4 @@
-/** The connection to the feed, kept up for ever; it resumes after the last event it has. Runs in a worker or a page. */
+/** The connection to the feed. It reconnects until the page closes, and resumes after its last event. Runs in a worker or a page. */
 
 export type FeedState = "connecting" | "live" | "lost";
 export type FromLine =
@@ -18,7 +18,7 @@ export class Line {
   #watchdog: ReturnType<typeof setTimeout> | undefined;
   #pause = 500;
 
-  constructor(readonly tell: (message: FromLine) => void) {}
+  constructor(readonly send: (message: FromLine) => void) {}
 
   open(): void {
     if (this.#source) return;
@@ -38,7 +38,7 @@ export class Line {
         noted(() => {
           this.#flush();
           this.#is("live");
-          this.tell({ kind: "reset" });
+          this.send({ kind: "reset" });
         }),
       );
     }
@@ -73,12 +73,12 @@ export class Line {
     if (this.#gathered.length === 0) return;
     const events = this.#gathered;
     this.#gathered = [];
-    this.tell({ kind: "events", events });
+    this.send({ kind: "events", events });
   }
 
   #is(state: FeedState): void {
     if (state === this.state) return;
     this.state = state;
-    this.tell({ kind: "state", state });
+    this.send({ kind: "state", state });
   }
 }

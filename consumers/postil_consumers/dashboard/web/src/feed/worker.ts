@@ -12,7 +12,7 @@ scope.onconnect = (event) => {
   const port = event.ports[0];
   if (!port) return;
   ports.add(port);
-  port.onmessage = () => ports.delete(port); // the only thing a tab says is that it goes
+  port.onmessage = () => ports.delete(port); // the only message of a tab is that it closes
   line.open();
   port.postMessage({ kind: "state", state: line.state } satisfies FromLine);
 };

@@ -11,9 +11,9 @@ import { Text } from "./text";
 
 export function Question({ of: given, runId }: { of: Interaction; runId: string }): JSX.Element {
   const key = keyOf(runId, given.id);
-  const said = answered.value.get(key);
+  const outcome = answered.value.get(key);
   const of = given.status === "pending" ? (settled.value.get(key) ?? given) : given;
-  const open = of.status === "pending" && said === undefined;
+  const open = of.status === "pending" && outcome === undefined;
   return (
     <div class={`question ${open ? "is-open" : ""}`}>
       <p class="prompt">
@@ -32,15 +32,15 @@ export function Question({ of: given, runId }: { of: Interaction; runId: string 
           </span>
         )}
       </p>
-      {open ? <Form of={of} runId={runId} /> : <Outcome of={of} said={said} />}
+      {open ? <Form of={of} runId={runId} /> : <Outcome of={of} given={outcome} />}
     </div>
   );
 }
 
-function Outcome({ of, said }: { of: Interaction; said: string | undefined }): JSX.Element {
+function Outcome({ of, given }: { of: Interaction; given: string | undefined }): JSX.Element {
   const stored = of.answer as { outcome?: string; note?: string } | null;
   const outcome = stored && typeof stored === "object" ? stored.outcome : undefined;
-  const words = outcome === "accept" ? "Accepted" : outcome === "decline" ? "Declined" : (said ?? statusWords(of.status));
+  const words = outcome === "accept" ? "Accepted" : outcome === "decline" ? "Declined" : (given ?? statusWords(of.status));
   const tone = words === "Accepted" ? "completed" : words === "Declined" ? "failed" : "quiet";
   return (
     <div class="outcome" role="status">
@@ -79,8 +79,8 @@ function Form({ of, runId }: { of: Interaction; runId: string }): JSX.Element {
     }
   };
   const decide = (outcome: "accept" | "decline"): void => {
-    const said = note.value.trim();
-    void send(said ? { outcome, note: said } : { outcome });
+    const text = note.value.trim();
+    void send(text ? { outcome, note: text } : { outcome });
   };
   const reply = (): void => {
     let value: unknown = note.value;
@@ -128,7 +128,7 @@ function Form({ of, runId }: { of: Interaction; runId: string }): JSX.Element {
         <input
           value={who.value}
           maxLength={200}
-          aria-label="Who answers"
+          aria-label="Your name"
           onInput={(event) => (who.value = event.currentTarget.value)}
         />
       </label>

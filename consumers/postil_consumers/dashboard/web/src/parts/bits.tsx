@@ -86,21 +86,21 @@ export const count = (n: number, cap: number): string => (n >= cap ? `${cap.toLo
 export const many = (n: number, one: string, cap = 1000): string => `${count(n, cap)} ${one}${n === 1 ? "" : "s"}`;
 
 export function Copy({ text, label, icon = "copy" }: { text: string | (() => Promise<string>); label: string; icon?: string }): JSX.Element {
-  const said = useSignal("");
+  const message = useSignal("");
   const copy = async (): Promise<void> => {
     try {
       await navigator.clipboard.writeText(typeof text === "string" ? text : await text());
-      said.value = "Copied";
+      message.value = "Copied";
     } catch {
-      said.value = "Copying failed";
+      message.value = "Copying failed";
     }
-    setTimeout(() => (said.value = ""), 1600);
+    setTimeout(() => (message.value = ""), 1600);
   };
   return (
     <button type="button" class="quiet-button" onClick={() => void copy()} title={label}>
-      <Icon name={said.value === "Copied" ? "done" : icon} />
+      <Icon name={message.value === "Copied" ? "done" : icon} />
       <span class="sr" aria-live="polite">
-        {said.value || label}
+        {message.value || label}
       </span>
     </button>
   );

@@ -1,4 +1,4 @@
-/** The few pictures of the page; decorative, since words always stand beside them. */
+/** The few pictures of the page. They are decorative: words always stand next to them. */
 
 import type { JSX } from "preact";
 

@@ -1,4 +1,4 @@
-/** Text of others, shown as it is and unable to do anything: no markup, no reordering of what stands beside it. */
+/** Recorded text, shown as it is: it is never markup, and cannot reorder the text next to it. */
 
 import type { JSX } from "preact";
 

@@ -5,7 +5,7 @@ import type { Annotation, By, Envelope, Interaction, Run, RunDetail, RunStatus, 
 const text = (value: unknown): string | null => (typeof value === "string" ? value : null);
 export const terminal = (status: string): boolean => status === "completed" || status === "failed" || status === "cancelled";
 
-/** A run as its first event tells it. */
+/** A run as its first event describes it. */
 export function runFrom(event: Envelope): Run {
   const data = event.data;
   const trigger = (data["trigger"] ?? {}) as Record<string, unknown>;
@@ -29,7 +29,7 @@ export function runFrom(event: Envelope): Run {
 
 /**
  * A run after its next event. `seen` holds the stages counted so far where the run was followed from its beginning;
- * otherwise only the start of a stage tells that it is a new one.
+ * otherwise only the start of a stage shows that it is a new one.
  */
 export function applyToRun<R extends Run>(run: R, event: Envelope, seen?: Set<string>): R {
   if (event.runseq <= run.head) return run;
@@ -68,7 +68,7 @@ const upsert = <T extends { id: string; attempt?: number }>(items: T[], item: T)
   return at < 0 ? [...items, item] : items.map((other, index) => (index === at ? { ...other, ...item } : other));
 };
 
-/** Fields the feed left out for their size keep what they had; `stale` says that a fresh look is needed. */
+/** Fields the feed left out for their size keep what they had; `stale` is true if the run must be fetched again. */
 function withoutTrimmed(event: Envelope): Record<string, unknown> {
   const data = { ...event.data };
   for (const name of event.trimmed ?? []) delete data[name];

@@ -14,14 +14,14 @@ export const pipeline = signal<PipelineState | null>(null);
 export const session = signal<Session | null>(null);
 export const who = signal(stored("postil.who") ?? "");
 
-/** Answers given on this page, so that a card can say what became of it before the feed does. */
+/** The outcome of each answer sent from this page, so that a card can show it before the feed does. */
 export const answered = signal<ReadonlyMap<string, string>>(new Map());
-/** Questions that were open on this page and ended, by whomever: they stay in sight, with what became of them. */
+/** Questions that were open on this page and ended, from here or elsewhere: they stay visible with their outcome. */
 export const settled = signal<ReadonlyMap<string, Interaction>>(new Map());
 
 export const keyOf = (runId: string, id: string): string => `${toSegment(runId)}/${toSegment(id)}`;
 
-/** Every question that was open on this page: the list drops one as soon as it ends, which may be before the feed says so. */
+/** Every question that was open on this page: the list drops one as soon as it ends, which may be before the feed reports it. */
 const seen = new Set<string>();
 effect(() => {
   for (const one of waiting.value?.items ?? []) seen.add(keyOf(one.run_id, one.id));
@@ -70,14 +70,14 @@ async function freshenPipeline(): Promise<void> {
   try {
     pipeline.value = await get<PipelineState>("/pipeline");
   } catch {
-    // `reach` says so on every view
+    // `reach` shows the failure on every view
   }
 }
 
 export async function answer(runId: string, id: string, body: { outcome?: "accept" | "decline"; note?: string; answer?: unknown }): Promise<void> {
   await post(`${runPath(runId)}/interactions/${toSegment(id)}/resolve`, { who: who.value.trim() || session.value?.user || "user", ...body });
-  const said = body.outcome === "accept" ? "Accepted" : body.outcome === "decline" ? "Declined" : "Answered";
-  answered.value = new Map([...answered.value, [keyOf(runId, id), said]]);
+  const outcome = body.outcome === "accept" ? "Accepted" : body.outcome === "decline" ? "Declined" : "Answered";
+  answered.value = new Map([...answered.value, [keyOf(runId, id), outcome]]);
   freshenWaiting();
 }
 

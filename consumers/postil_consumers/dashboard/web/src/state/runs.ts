@@ -20,7 +20,7 @@ export interface Row {
 }
 
 export const rows = signal<readonly Row[]>([]);
-export const held = signal<readonly Row[]>([]); // new runs kept back while somebody reads further down
+export const held = signal<readonly Row[]>([]); // new runs kept back while the reader is further down
 export const loading = signal(true);
 export const failed = signal<Failure | null>(null);
 export const holdBack = signal(false);

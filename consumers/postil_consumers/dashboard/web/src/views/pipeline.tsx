@@ -1,4 +1,4 @@
-/** Whether the pipeline is healthy: each part between a commit and this page, with the figures that tell. */
+/** Whether the pipeline is healthy: each part between a commit and this page, with its figures. */
 
 import type { ComponentChildren, JSX } from "preact";
 import { Ago } from "../parts/bits";
@@ -64,13 +64,13 @@ export function PipelineView(): JSX.Element {
                 ["Oldest unpublished", seconds(state.relay.oldest_seconds)],
                 ["Last progress", state.relay.checkpoint_seconds === null || state.relay.checkpoint_seconds === undefined ? "–" : `${seconds(state.relay.checkpoint_seconds)} ago`],
                 ["Lanes held", `${number(state.relay.lanes_leased)} of ${number(state.relay.lanes)}`],
-                ["Owner", <span class="wrap">{state.relay.owners?.join(", ") || "nobody"}</span>],
+                ["Owner", <span class="wrap">{state.relay.owners?.join(", ") || "none"}</span>],
                 ["Parked runs", number(state.relay.parked)],
               ]}
             />
             <Part
               name="Kafka"
-              role="carries the log to whoever reads it"
+              role="carries the log to its readers"
               state={state.kafka.state}
               reason={state.kafka.reason}
               headline={[number(state.kafka.messages), "messages held"]}

@@ -53,7 +53,7 @@ export function AnnotationsTab({ store }: { store: RunStore }): JSX.Element {
   if (part.items.length === 0)
     return (
       <Empty title="This run has no annotations.">
-        <p class="dim">A note is written beside the work it describes, in the same transaction.</p>
+        <p class="dim">An annotation is written with the work that it describes, in the same transaction.</p>
       </Empty>
     );
   return (
@@ -171,7 +171,7 @@ export function ToolCallsTab({ store }: { store: RunStore }): JSX.Element {
 export function InteractionsTab({ store }: { store: RunStore }): JSX.Element {
   const part = store.interactions.value;
   if (!part) return <p class="dim">Loading…</p>;
-  if (part.items.length === 0) return <Empty title="This run asked nobody anything.">{null}</Empty>;
+  if (part.items.length === 0) return <Empty title="This run has no questions.">{null}</Empty>;
   return (
     <>
       <div class="questions">

@@ -78,7 +78,7 @@ function Filter(): JSX.Element {
     document.addEventListener("keydown", onKey);
     return () => document.removeEventListener("keydown", onKey);
   }, []);
-  // The field follows the URL (back button), but not while somebody types in it.
+  // The field follows the URL (back button), but not while the user types in it.
   useEffect(() => {
     if (field.current && document.activeElement !== field.current) field.current.value = filter.q;
   }, [filter.q]);

@@ -25,11 +25,11 @@ export function notesOf(annotations: readonly Annotation[]): Note[] {
     if (!note) notes.set(id, (note = { id, kind, of: one, fields: new Map() }));
     note.fields.set(rest.join("."), one);
   }
-  // How a run was started stands beside it already; here is what was decided on the way.
+  // The view shows elsewhere how the run was started; here are the decisions on its way.
   return [...notes.values()].filter((note) => note.kind !== "trigger");
 }
 
-/** The field that says it in a word, and the one that says why, for each convention. */
+/** For each convention, the field with the outcome in a word, and the field with the reason. */
 const HEADS: Record<string, [title: string, headline: string, reason: string]> = {
   decision: ["Decision", "outcome", "rationale"],
   approval: ["Approval", "outcome", "note"],
@@ -56,20 +56,20 @@ export function Trail({ store }: { store: RunStore }): JSX.Element | null {
   );
 }
 
-const said = (note: Note, field: string): string | null => {
+const textOf = (note: Note, field: string): string | null => {
   const value = note.fields.get(field)?.value;
   return value === undefined || value === null ? null : brief(value);
 };
 
-/** A call in a line: its name and the values it was given, none said twice. */
+/** A call in one line: its name and its arguments, without repetitions. */
 function callInWords(call: ToolCall): string {
   const given = call.arguments;
   const values = given !== null && typeof given === "object" && !Array.isArray(given) ? Object.values(given) : [given];
   const parts: string[] = [];
   for (const part of [call.name, ...values.filter((one) => one !== null && one !== undefined).map(brief)]) {
-    if (parts.some((said) => said.includes(part))) continue;
-    const held = parts.findIndex((said) => part.startsWith(`${said} `));
-    if (held >= 0) parts[held] = part;
+    if (parts.some((other) => other.includes(part))) continue;
+    const shorter = parts.findIndex((other) => part.startsWith(`${other} `));
+    if (shorter >= 0) parts[shorter] = part;
     else parts.push(part);
   }
   return parts.join(" · ");
@@ -87,8 +87,8 @@ function NoteCard({
   calls: ReadonlyMap<string, ToolCall>;
 }): JSX.Element {
   const [title, headline, reason] = HEADS[note.kind] ?? [note.kind, "", ""];
-  const outcome = said(note, headline);
-  const why = said(note, reason);
+  const outcome = textOf(note, headline);
+  const why = textOf(note, reason);
   const confidence = Number(note.fields.get("confidence")?.value ?? NaN);
   const call = outcome === null && note.of.scope === "tool_call" ? calls.get(note.of.scope_id ?? "") : undefined;
   const open = useSignal(false);

@@ -11,8 +11,8 @@ import { freshenWaiting, keyOf, moreWaiting, waiting, waitingFailed } from "../s
 import type { Waiting } from "../types";
 
 export function WaitingView(): JSX.Element {
-  // A question that was open while this page is stays where it was, with what becomes of it: the list may know of its end
-  // before the feed tells how it ended, and whoever is just answering it must be told.
+  // A question that was open on this page keeps its place and shows its outcome. The list can lack it before the feed
+  // reports how it ended, and a user who is writing an answer must see that.
   const kept = useSignal<ReadonlyMap<string, Waiting>>(new Map());
   useEffect(() => freshenWaiting(), []);
   const open = waiting.value;
