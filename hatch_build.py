@@ -1,7 +1,7 @@
 """Builds the dashboard's page into the wheel and the editable install, with a Node that comes from a wheel.
 
 The bundle is made from ``dashboard/web`` into ``dashboard/static``, which git ignores.
-A stamp beside it remembers the sources it was made from: unchanged sources need neither Node nor the network,
+A stamp in the bundle names the sources it was made from: unchanged sources need neither Node nor the network,
 so an sdist, which carries bundle and stamp, installs without them.
 """
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import psycopg
 import pytest
 
-from postil.model.envelope import identify
+from postil.model.envelope import raw_event
 from postil_consumers.runtime import postgres_gaps
 from postil_consumers.runtime.postgres_gaps import PostgresGaps
 from postil_consumers.runtime.sequencer import GapSource
@@ -27,7 +27,7 @@ class EventLog:
 
     def numbers(self, run: str, first: int, last: int) -> list[int]:
         """Return the run_seq of each event that the gap source returns."""
-        return [identify(value).run_seq for value in self.gaps.events(run, first, last)]
+        return [raw_event(value).run_seq for value in self.gaps.events(run, first, last)]
 
 
 @pytest.fixture(params=["memory", "postgres"])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from postil.model.envelope import RawEvent, identify
+from postil.model.envelope import RawEvent, raw_event
 from postil_consumers.audit.sink import AuditSink
 from postil_consumers.runtime.sequencer import Progress
 from postil_consumers.runtime.sink import Partition, Record
@@ -53,7 +53,7 @@ def test_progress_has_the_last_run_seq(applied: Applied) -> None:
     """The last run_seq grows with each applied event of the run."""
     numbers: list[int] = []
     for number in (1, 2, 3):
-        applied.apply(identify(event_value("a", number)))
+        applied.apply(raw_event(event_value("a", number)))
         numbers.append(applied.progress().last("default/a"))
 
     assert numbers == [1, 2, 3]
@@ -61,7 +61,7 @@ def test_progress_has_the_last_run_seq(applied: Applied) -> None:
 
 def test_progress_has_the_id_of_the_last_event(applied: Applied) -> None:
     """The id of the last applied event is known, and a later run_seq has none."""
-    event = identify(event_value("a", 1))
+    event = raw_event(event_value("a", 1))
     applied.apply(event)
 
     assert applied.progress().event_id("default/a", 1) == event.event_id
@@ -70,7 +70,7 @@ def test_progress_has_the_id_of_the_last_event(applied: Applied) -> None:
 
 def test_an_earlier_id_is_correct_or_unknown(applied: Applied) -> None:
     """The id of an earlier event is the applied one, or None if the sink no longer has it; it is never another id."""
-    events = [identify(event_value("a", number)) for number in (1, 2, 3)]
+    events = [raw_event(event_value("a", number)) for number in (1, 2, 3)]
     for event in events:
         applied.apply(event)
 
@@ -80,7 +80,7 @@ def test_an_earlier_id_is_correct_or_unknown(applied: Applied) -> None:
 
 def test_runs_have_separate_progress(applied: Applied) -> None:
     """An event of one run does not change another run, nor a run of the same id in another tenant."""
-    applied.apply(identify(event_value("a", 1)))
+    applied.apply(raw_event(event_value("a", 1)))
 
     assert applied.progress().last("default/b") == 0
     assert applied.progress().last("other/a") == 0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from postil.model.envelope import identify
+from postil.model.envelope import raw_event
 from postil_consumers.audit.sink import AuditSink
 from postil_consumers.runtime.sink import DeadLetter, Partition, Record, Resume, Sink
 from postil_consumers.testing import MemorySink, event_value
@@ -26,7 +26,7 @@ def sink(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Sink]:
 
 
 def record(offset: int, run: str, run_seq: int) -> Record:
-    return Record(offset, identify(event_value(run, run_seq)))
+    return Record(offset, raw_event(event_value(run, run_seq)))
 
 
 def test_a_new_partition_is_read_from_the_oldest_message(sink: Sink) -> None:

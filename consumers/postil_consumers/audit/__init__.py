@@ -10,9 +10,9 @@ One log per Kafka partition, each a directory::
 
 Order of effects: record bytes, then the manifest's entry, then Kafka's offset, each durable before the next.
 What is written is a function of what Kafka delivers: segments hold a fixed count of records and know no clock,
-so reading the same topic again makes the same segments; only the manifest tells how the records came in batches.
+so reading the same topic again makes the same segments; only the manifest shows how the records came in batches.
 
-What the chain cannot show: it is not signed yet, so whoever can write all the files can write a whole new history,
-and can cut off the end, leaving a shorter log that is sound in itself. `postil verify` finds both,
+What the chain cannot show: it is not signed yet. A user who can write all the files can write a whole new history,
+or cut off the end and leave a shorter log that is sound in itself. `postil verify` finds both,
 because Postgres and Kafka still know the events.
 """

@@ -19,7 +19,7 @@ def register(consume: typer.Typer, audit: typer.Typer) -> None:
 def consume_audit() -> None:
     """Write every event to the audit log, until stopped.
 
-    Resumes where the audit log ends, whatever the consumer group says. Prints `ready` once it reads.
+    Resumes where the audit log ends, and ignores the offsets of the consumer group. Prints `ready` once it reads.
     """
     import os
     import socket
@@ -58,18 +58,18 @@ def verify(
     wait: Annotated[
         float,
         typer.Option(
-            min=0, max=86_400, help="Seconds a writer at work is given to finish what it is writing."
+            min=0, max=86_400, help="Seconds to wait until a running writer has finished what it writes."
         ),
     ] = 5.0,
     as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
 ) -> None:
     """Check the audit log's files alone, without Kafka or Postgres.
 
-    Exit 0: sound. 1: tampered with; every place is named. 2: could not be checked, or not told: its end may be
-    what a writer left that died (start the writer again, which cuts that off), or have been appended.
+    Exit 0: sound. 1: tampered with; every place is named. 2: inconclusive: the log could not be read, or its end is
+    either what a crashed writer left (start the writer again, which cuts it off) or was appended.
 
-    Not signed yet: a log rewritten as a whole, or cut off at its end together with its run index, is sound in itself.
-    `postil verify` compares with Postgres and finds both.
+    The log is not signed yet: a log that was rewritten as a whole, or cut off at its end together with its run index,
+    is sound in itself. `postil verify` compares with Postgres and finds both.
     """
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -84,8 +84,8 @@ def verify(
             verify_log(log, wait=wait, advance=lambda read: progress.advance(task, read)) for log in logs
         ]
     tampered = sum(len(report.findings) for report in reports)
-    doubts = sum(len(report.doubts) for report in reports)
-    code = 1 if tampered else 2 if doubts else 0
+    inconclusive = sum(len(report.inconclusive) for report in reports)
+    code = 1 if tampered else 2 if inconclusive else 0
     if as_json:
         print_json(
             {
@@ -93,7 +93,7 @@ def verify(
                 "verdict": {0: "sound", 1: "tampered", 2: "unknown"}[code],
                 "records": sum(report.records for report in reports),
                 "findings": tampered,
-                "doubts": doubts,
+                "doubts": inconclusive,
                 "logs": [
                     {
                         "log": report.name,
@@ -103,7 +103,7 @@ def verify(
                         "segments": report.segments,
                         "uncovered_bytes": report.uncovered,
                         "findings": report.findings.listed(),
-                        "doubts": report.doubts.listed(),
+                        "doubts": report.inconclusive.listed(),
                         "unlisted": report.findings.unlisted,
                     }
                     for report in reports
@@ -121,12 +121,12 @@ def verify(
         if report.dead_letters:
             out.print(f"  {'':<{width}}  {report.dead_letters:>12,} of them dead letters", markup=False)
     for report in reports:
-        for found in report.findings:
-            out.print(f"  {found}", markup=False, style="red")
+        for finding in report.findings:
+            out.print(f"  {finding}", markup=False, style="red")
         if report.findings.unlisted:
             out.print(f"  {report.name}: and {report.findings.unlisted:,} more", markup=False, style="red")
-        for doubt in report.doubts:
-            out.print(f"  {doubt}", markup=False, style="yellow")
-    said, style = {0: ("sound", "green"), 1: ("TAMPERED", "red"), 2: ("could not tell", "yellow")}[code]
-    out.print(f"  {said}", style=f"bold {style}")
+        for finding in report.inconclusive:
+            out.print(f"  {finding}", markup=False, style="yellow")
+    verdict, style = {0: ("sound", "green"), 1: ("TAMPERED", "red"), 2: ("inconclusive", "yellow")}[code]
+    out.print(f"  {verdict}", style=f"bold {style}")
     exit_with(code)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import structlog
 
-from postil.model.envelope import InvalidEnvelope, RawEvent, identify
+from postil.model.envelope import InvalidEnvelope, RawEvent, raw_event
 from postil.runtime.failpoints import reach
 from postil_consumers.audit.log import manifest
 from postil_consumers.audit.log.lock import DirectoryLock
@@ -27,7 +27,7 @@ from postil_consumers.runtime.sink import Item, Partition, Record, Resume
 
 _REBUILD_STEP = 10_000
 
-log = structlog.get_logger("postil.audit")
+logger = structlog.get_logger("postil.audit")
 
 
 def log_directory(audit_dir: Path, topic: str, partition: int) -> Path:
@@ -36,7 +36,7 @@ def log_directory(audit_dir: Path, topic: str, partition: int) -> Path:
 
 
 def consumer_group(topic: str) -> str:
-    """The consumer group whose offsets tell how far a topic's audit log is."""
+    """Return the consumer group whose offsets show how far the audit log of a topic is."""
     return f"{topic}.audit"
 
 
@@ -89,7 +89,7 @@ class AuditSink:
         self._open[partition] = written, index
         state = written.state
         if written.cut_off:
-            log.warning(
+            logger.warning(
                 "cut off what no manifest entry covers",
                 log=str(directory),
                 bytes=written.cut_off,
@@ -99,7 +99,7 @@ class AuditSink:
             return Resume.OLDEST
         if partition.topic_id and state.topic_id and partition.topic_id != state.topic_id:
             # Another topic of the same name: offsets say nothing. Duplicates are dropped, gaps come from Postgres.
-            log.warning(
+            logger.warning(
                 "the topic was created anew; reading all of it", partition=str(partition), was=state.topic_id
             )
             return Resume.OLDEST
@@ -112,7 +112,7 @@ class AuditSink:
     def deliver(self, partition: Partition, items: Sequence[Item], next_offset: int) -> None:
         """Records, manifest entry, then the index; the Kafka offset is the runner's, after this."""
         if not items:
-            return  # only duplicates: reading them again costs less than an entry that says nothing
+            return  # only duplicates: reading them again costs less than an empty entry
         written, index = self._open[partition]
         lines: list[Line] = []
         events: list[RawEvent] = []
@@ -146,20 +146,20 @@ def bring_up(index: RunIndex, written: PartitionLog) -> None:
     if index.covered == (state.size, state.root):
         return
     if not state.prefix_known or index.covered[0] > state.size:
-        log.warning("the run index is not this log's; building it anew", log=str(written.directory))
+        logger.warning("the run index is not this log's; building it anew", log=str(written.directory))
         index.clear()
     if state.size - index.covered[0] > _REBUILD_STEP:
-        log.info("reading the log to build its run index", log=str(written.directory), records=state.size)
+        logger.info("reading the log to build its run index", log=str(written.directory), records=state.size)
     size = index.covered[0]
     events = _records_from(written, size)
     while size < state.size:
         step = list(islice(events, _REBUILD_STEP))
         try:
-            found = [identify(line) for line in step if not is_dead_letter(line)]
+            found = [raw_event(line) for line in step if not is_dead_letter(line)]
         except InvalidEnvelope as error:
             raise damaged(
                 written.directory / MANIFEST,
-                f"after record {size} there is one that is no event: {error.what}.",
+                f"after record {size} there is one that is not an event: {error.what}.",
             ) from None
         if not step:
             raise damaged(

@@ -13,7 +13,7 @@ import structlog
 from tenacity import RetryCallState
 
 from postil.errors import ConfigurationError, PostilError, Unavailable
-from postil.model.envelope import InvalidEnvelope, identify
+from postil.model.envelope import InvalidEnvelope, raw_event
 from postil.runtime.failpoints import reach
 from postil.runtime.retry import until_stopped
 from postil_consumers.runtime.health import Health
@@ -188,7 +188,7 @@ class Runner:
         sequencer = Sequencer(self._sink.progress(partition), self._gaps)
         for message in batch:
             try:
-                outcomes = sequencer.admit(identify(message.value or b"", message.key or b""))
+                outcomes = sequencer.admit(raw_event(message.value or b"", message.key or b""))
             except InvalidEnvelope as error:
                 yield self._dead_letter(message, error.what)
                 continue

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Protocol, TypeAlias
 
-from postil.model.envelope import RawEvent, identify
+from postil.model.envelope import RawEvent, raw_event
 
 
 class Apply(NamedTuple):
@@ -115,7 +115,7 @@ class Sequencer:
 
     def _after_gap(self, event: RawEvent, last: int) -> Iterator[Outcome]:
         for value in self._gaps.events(event.run, last + 1, event.run_seq - 1):
-            missing = identify(value)
+            missing = raw_event(value)
             if (missing.run, missing.run_seq) != (event.run, last + 1):
                 break  # the event log lacks this event, too
             last += 1

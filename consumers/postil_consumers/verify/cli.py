@@ -24,9 +24,9 @@ def verify(
 
     Every run's run_seq goes 1, 2, 3 …; every annotation has its event and the reverse; every event reached Kafka
     at least once and in order within its run; the audit log has each exactly once, and its own chain is sound.
-    Writers may go on meanwhile: what is written after the start is not required.
+    Writers may continue meanwhile: what is written after the start is not required.
 
-    Exit 0: sound. 1: wrong; what and where is named. 2: could not tell, because something is not there yet.
+    Exit 0: sound. 1: wrong; each fault is named with its place. 2: inconclusive, because something is not there yet.
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
@@ -48,16 +48,20 @@ def verify(
         exit_with(report.exit_code)
     for line in report.lines():
         out.print(line, markup=False)
-    for findings, style in ((report.findings, "red"), (report.doubts, "yellow"), (report.notes, "dim")):
-        for found in findings:
-            out.print(f"  {found}", markup=False, style=style)
+    for findings, style in (
+        (report.findings, "red"),
+        (report.inconclusive, "yellow"),
+        (report.remarks, "dim"),
+    ):
+        for finding in findings:
+            out.print(f"  {finding}", markup=False, style=style)
         if findings.unlisted:
             out.print(f"  and {findings.unlisted:,} more", style=style)
     if report.exit_code == 2:
         hint = (
             "Wait for the relay and the audit log to catch up (`postil status`), or give --wait more seconds."
         )
-        late = report.doubts.counts["unpublished"] + report.doubts.counts["lag"]
+        late = report.inconclusive.counts["unpublished"] + report.inconclusive.counts["lag"]
         out.print(
             f"  {report.verdict}" + (f": {late:,} events are not where they will be" if late else ""),
             style="bold yellow",

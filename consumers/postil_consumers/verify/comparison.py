@@ -1,4 +1,4 @@
-"""Judges what the ledger shows: what is wrong, what cannot be told yet, and what only should be known."""
+"""Judges the copies in the ledger: what is wrong, what is inconclusive yet, and what deserves a remark."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ class Comparison:
         if parked and row.run_seq >= parked[0]:
             report.findings.add("parked", f"the relay parked the run at {parked[0]}: {parked[1]}", **place)
         elif not self._ledger.is_published(row):
-            report.doubts.add("unpublished", "the relay has not published the event yet", **place)
+            report.inconclusive.add("unpublished", "the relay has not published the event yet", **place)
         elif not self._may_have_expired(row):
             report.findings.add("missing", "Kafka lacks the event, which counts as published", **place)
         elif self._ledger.has("record", row):
-            report.notes.add("expired", "retention deleted the message; the audit log has it", **place)
+            report.remarks.add("expired", "retention deleted the message; the audit log has it", **place)
         else:
-            report.doubts.add("expired", "retention may have deleted the message", **place)
+            report.inconclusive.add("expired", "retention may have deleted the message", **place)
 
     def _may_have_expired(self, row: Row) -> bool:
         """Whether Kafka deleted messages, and this one would be older than all it kept of the run."""
@@ -71,11 +71,11 @@ class Comparison:
     def _judge_unrecorded(self, row: Row) -> None:
         message = self._ledger.first_message(row)
         if message is None:
-            return  # Kafka lacks it as well, which was said; what is not there cannot be recorded
+            return  # Kafka lacks it as well, and that is reported: a missing message cannot be recorded
         partition, offset = message
         place = self._place("record", row) | {"partition": partition, "offset": offset}
         if self.audited.get(partition, 0) <= offset:
-            self._report.doubts.add("lag", "the audit log has not read the event yet", **place)
+            self._report.inconclusive.add("lag", "the audit log has not read the event yet", **place)
         else:
             self._report.findings.add(
                 "missing", "the audit log lacks the event, and has read past it", **place
@@ -84,9 +84,9 @@ class Comparison:
     def look_again(
         self, digests: Callable[[Sequence[tuple[str, int]]], Mapping[tuple[str, int], bytes]]
     ) -> None:
-        """Copies of what the snapshot does not have: newer events, which Postgres has by now, or forged ones.
+        """Judge the copies of events that the snapshot lacks: newer events, which Postgres has by now, or forged ones.
 
-        `digests` answers for (run, run_seq) what Postgres has now.
+        `digests` returns what Postgres has now for each (run, run_seq).
         """
         copies: tuple[Copy, Copy] = ("message", "record")
         for copy in copies:

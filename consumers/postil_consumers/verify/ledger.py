@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
 DIGEST_SIZE = 16
-"""Bytes of each leaf hash (RFC 6962) that are kept: 128 bits, which nobody can make collide with a given event."""
+"""Bytes of each leaf hash (RFC 6962) that are kept. With 128 bits, a second value for a given digest cannot be found."""
 
 Copy: TypeAlias = Literal["message", "record"]
 """A table of copies: messages in Kafka (place: partition, offset), records of the audit log (place: log, record)."""
@@ -48,12 +48,12 @@ class Ledger:
         self._next_run = 1
 
     def add_events(self, rows: Iterable[tuple[str, int, bytes, bool]]) -> None:
-        """Take (run, run_seq, digest, whether the relay says it is published) from Postgres."""
+        """Take (run, run_seq, digest, whether the relay has published it) from Postgres."""
         self._insert("insert or ignore into event values (?, ?, ?, ?)", rows)
 
     def add_copies(self, copy: Copy, rows: Iterable[tuple[str, int, bytes, int, int]]) -> None:
         """Take (run, run_seq, digest, place, number) from Kafka or the audit log."""
-        self._insert(f"insert into {copy} values (?, ?, ?, ?, ?)", rows)  # noqa: S608 (one of two names of ours)
+        self._insert(f"insert into {copy} values (?, ?, ?, ?, ?)", rows)  # noqa: S608 (one of two constant names)
 
     def _insert(self, statement: str, rows: Iterable[tuple[str, int, *tuple[object, ...]]]) -> None:
         numbered = [(self._run(run), *rest) for run, *rest in rows]
@@ -77,7 +77,7 @@ class Ledger:
 
     def count(self, table: Literal["event", "message", "record"], *, distinct: bool = False) -> int:
         """How many rows, or how many different events."""
-        what = f"(select distinct run, run_seq from {table})" if distinct else table  # noqa: S608 (a name of ours)
+        what = f"(select distinct run, run_seq from {table})" if distinct else table  # noqa: S608 (a constant name)
         return self._number(f"select count(*) from {what}")  # noqa: S608 (as above)
 
     def _number(self, statement: str) -> int:
@@ -88,27 +88,27 @@ class Ledger:
         return self._rows(f"""
             select r.name, e.run_seq, null, null from event e join run r on r.id = e.run
             where not exists (select 1 from {copy} c where c.run = e.run and c.run_seq = e.run_seq)
-            order by e.run, e.run_seq""")  # noqa: S608
+            order by e.run, e.run_seq""")  # noqa: S608 (a constant name)
 
     def missing_count(self, copy: Copy) -> int:
         """How many events have no such copy."""
         return self._number(f"""
             select count(*) from event e
-            where not exists (select 1 from {copy} c where c.run = e.run and c.run_seq = e.run_seq)""")  # noqa: S608
+            where not exists (select 1 from {copy} c where c.run = e.run and c.run_seq = e.run_seq)""")  # noqa: S608 (a constant name)
 
     def unlike(self, copy: Copy) -> Iterator[Row]:
         """Copies whose bytes are not the event's."""
         return self._rows(f"""
             select r.name, c.run_seq, c.place, c.number
             from {copy} c join event e on e.run = c.run and e.run_seq = c.run_seq join run r on r.id = c.run
-            where c.digest <> e.digest order by c.place, c.number""")  # noqa: S608
+            where c.digest <> e.digest order by c.place, c.number""")  # noqa: S608 (a constant name)
 
     def unknown(self, copy: Copy) -> Iterator[tuple[Row, bytes]]:
-        """Copies of what is no event of the snapshot, with their digests."""
+        """Yield the copies of events that the snapshot lacks, with their digests."""
         for name, run_seq, place, number, digest in self._db.execute(f"""
             select r.name, c.run_seq, c.place, c.number, c.digest from {copy} c join run r on r.id = c.run
             where not exists (select 1 from event e where e.run = c.run and e.run_seq = c.run_seq)
-            order by c.run, c.run_seq"""):  # noqa: S608
+            order by c.run, c.run_seq"""):  # noqa: S608 (a constant name)
             yield Row(name, run_seq, place, number), digest
 
     def repeated(self, copy: Copy) -> Iterator[Row]:
@@ -116,7 +116,7 @@ class Ledger:
         return self._rows(f"""
             select r.name, c.run_seq, c.place, c.number from (
                 select *, row_number() over (partition by run, run_seq order by place, number) as nth from {copy}
-            ) c join run r on r.id = c.run where c.nth > 1 order by c.place, c.number""")  # noqa: S608
+            ) c join run r on r.id = c.run where c.nth > 1 order by c.place, c.number""")  # noqa: S608 (a constant name)
 
     def late(self, copy: Copy) -> Iterator[tuple[Row, int]]:
         """Events whose first copy in a place comes after that of a later number of their run, with that number."""
@@ -126,14 +126,14 @@ class Ledger:
                     partition by run, place order by number rows between unbounded preceding and 1 preceding
                 ) as before
                 from (select run, run_seq, place, min(number) as number from {copy} group by run, run_seq, place)
-            ) f join run r on r.id = f.run where f.before > f.run_seq order by f.place, f.number"""):  # noqa: S608
+            ) f join run r on r.id = f.run where f.before > f.run_seq order by f.place, f.number"""):  # noqa: S608 (a constant name)
             yield Row(name, run_seq, place, number), before
 
     def scattered(self, copy: Copy) -> Iterator[tuple[str, int, int]]:
         """Runs in more than one place: run, and two of its places."""
         yield from self._db.execute(f"""
             select r.name, min(c.place), max(c.place) from {copy} c join run r on r.id = c.run
-            group by c.run having min(c.place) <> max(c.place) order by c.run""")  # noqa: S608
+            group by c.run having min(c.place) <> max(c.place) order by c.run""")  # noqa: S608 (a constant name)
 
     def awaited_count(self) -> int:
         """How many events may still come to Kafka: not passed by the relay, and none after them of their run there."""
@@ -142,7 +142,7 @@ class Ledger:
             and not exists (select 1 from message m where m.run = e.run and m.run_seq >= e.run_seq)""")
 
     def is_published(self, row: Row) -> bool:
-        """Whether the relay says it passed the event, or a later one of its run is in Kafka."""
+        """Return whether the relay has passed the event, or a later event of its run is in Kafka."""
         found = self._db.execute(
             """
             select e.published or exists (select 1 from message m where m.run = e.run and m.run_seq > e.run_seq)
@@ -154,7 +154,7 @@ class Ledger:
     def has(self, copy: Copy, row: Row) -> bool:
         """Whether there is such a copy of the event."""
         found = self._db.execute(
-            f"select 1 from {copy} c join run r on r.id = c.run where r.name = ? and c.run_seq = ?",  # noqa: S608
+            f"select 1 from {copy} c join run r on r.id = c.run where r.name = ? and c.run_seq = ?",  # noqa: S608 (a constant name)
             (row.run, row.run_seq),
         ).fetchone()
         return found is not None

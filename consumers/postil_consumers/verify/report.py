@@ -1,4 +1,4 @@
-"""The answer of `postil verify`: what was compared, what is wrong, what could not be told; as text and as data."""
+"""The report of `postil verify`: what was compared, what is wrong, what is inconclusive; as text and as data."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from postil_consumers.audit.verify.log_check import LogReport
 
 @dataclass
 class Report:
-    """What was seen. `findings` are wrong; `doubts` could not be told; `notes` break no promise but should be known."""
+    """What was compared. `findings` are wrong, `inconclusive` is not decided yet, `remarks` break no promise."""
 
     runs: int = 0
     events: int = 0
@@ -20,18 +20,18 @@ class Report:
     recorded: int = 0
     logs: list[LogReport] = field(default_factory=list[LogReport])
     findings: Findings = field(default_factory=Findings)
-    doubts: Findings = field(default_factory=Findings)
-    notes: Findings = field(default_factory=Findings)
+    inconclusive: Findings = field(default_factory=Findings)
+    remarks: Findings = field(default_factory=Findings)
 
     @property
     def exit_code(self) -> int:
-        """0 sound, 1 wrong, 2 could not be told."""
-        return 1 if self.findings else 2 if self.doubts else 0
+        """0 sound, 1 wrong, 2 inconclusive."""
+        return 1 if self.findings else 2 if self.inconclusive else 0
 
     @property
     def verdict(self) -> str:
         """The same in words."""
-        return {0: "sound", 1: "WRONG", 2: "could not tell"}[self.exit_code]
+        return {0: "sound", 1: "WRONG", 2: "inconclusive"}[self.exit_code]
 
     def as_dict(self) -> dict[str, Any]:
         """For programs."""
@@ -54,8 +54,8 @@ class Report:
                 for log in self.logs
             ],
             "findings": _listed(self.findings),
-            "doubts": _listed(self.doubts),
-            "notes": _listed(self.notes),
+            "doubts": _listed(self.inconclusive),
+            "notes": _listed(self.remarks),
         }
 
     def lines(self) -> list[str]:

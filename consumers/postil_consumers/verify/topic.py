@@ -11,7 +11,7 @@ from typing import Self
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
 
 from postil.kafka import TopicLookup, typed_error
-from postil.model.envelope import InvalidEnvelope, identify
+from postil.model.envelope import InvalidEnvelope, raw_event
 from postil_consumers.audit.log.merkle import leaf_hash
 from postil_consumers.errors import Transient
 from postil_consumers.runtime.kafka_client import find_topic, new_consumer
@@ -71,7 +71,7 @@ class TopicReader:
         """What there is up to now, in chunks.
 
         A chunk is the events, as (run, run_seq, digest, partition, offset),
-        and the messages that are none, as (partition, offset, why).
+        and the messages that are not events, as (partition, offset, reason).
         """
         try:
             left = {
@@ -92,7 +92,7 @@ class TopicReader:
                     advice="Check the brokers, then run it again.",
                 )
             events: list[tuple[str, int, bytes, int, int]] = []
-            strangers: list[tuple[int, int, str]] = []
+            unknown: list[tuple[int, int, str]] = []
             for message in messages:
                 number, offset, problem = message.partition(), message.offset(), message.error()
                 assert number is not None
@@ -110,10 +110,10 @@ class TopicReader:
                 if offset + 1 >= left.get(number, 0):
                     left.pop(number, None)
                 try:
-                    event = identify(value or b"", key or b"")
+                    event = raw_event(value or b"", key or b"")
                 except InvalidEnvelope as unparseable:
-                    strangers.append((number, offset, unparseable.what))
+                    unknown.append((number, offset, unparseable.what))
                 else:
                     digest = leaf_hash(event.value)[:DIGEST_SIZE]
                     events.append((event.run, event.run_seq, digest, number, offset))
-            yield events, strangers
+            yield events, unknown

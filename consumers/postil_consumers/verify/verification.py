@@ -70,15 +70,17 @@ class _Reading:
             self._step("postgres", database.events, len(page))
 
     def read_topic(self, topic: TopicReader, deadline: float) -> None:
-        """Read what the topic holds, and go on while something required may still come."""
+        """Read the topic, and continue while a required event may still come."""
         self.comparison.oldest = topic.oldest
         while True:
-            for events, strangers in topic.read():
+            for events, unknown in topic.read():
                 self._ledger.add_copies("message", events)
                 self._step("kafka", topic.messages, len(events))
-                for partition, offset, why in strangers:
-                    what = f"the message is no event of Postil: {why}"
-                    self.report.notes.add("stranger", what, copy="kafka", partition=partition, offset=offset)
+                for partition, offset, why in unknown:
+                    what = f"the message is not an event of Postil: {why}"
+                    self.report.remarks.add(
+                        "unknown message", what, copy="kafka", partition=partition, offset=offset
+                    )
             if not self._ledger.awaited_count() or time.monotonic() >= deadline:
                 return
             time.sleep(_POLL_SECONDS)
@@ -101,20 +103,20 @@ class _Reading:
         for log in logs:
             ours = log.name.rpartition("-")[0] == self._topic
             number = len(report.logs)
-            found = verify_log(
+            log_report = verify_log(
                 log,
                 wait=wait,
                 observe=self._taker(number) if ours else lambda _first, _names, _leaves: None,
                 advance=lambda read: self._step("audit log", total, read),
             )
-            report.logs.append(found)
-            report.findings.extend(found.findings)
-            report.doubts.extend(found.doubts)
+            report.logs.append(log_report)
+            report.findings.extend(log_report.findings)
+            report.inconclusive.extend(log_report.inconclusive)
             if ours:
-                comparison.audited[found.partition] = found.next_offset or 0
-            if found.dead_letters:
-                report.notes.add(
-                    "dead letters", f"{found.dead_letters:,} dead letters are recorded", log=log.name
+                comparison.audited[log_report.partition] = log_report.next_offset or 0
+            if log_report.dead_letters:
+                report.remarks.add(
+                    "dead letters", f"{log_report.dead_letters:,} dead letters are recorded", log=log.name
                 )
 
     def _taker(self, log: int) -> Callable[[int, Sequence[Name | None], Sequence[bytes]], None]:

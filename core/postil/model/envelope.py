@@ -1,7 +1,7 @@
 """Reads the CloudEvents that Kafka carries: the counterpart of the SQL function ``postil.envelope``.
 
 Only the database writes envelopes, so each event has one form, byte for byte.
-`identify` reads which event the bytes are; `parse` reads all of it.
+`raw_event` reads which event the bytes are; `parse` reads all of it.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ _HEAD = re.compile(
 )  # fmt: skip
 
 
-def locate(value: bytes) -> tuple[str, int, str] | None:
+def read_head(value: bytes) -> tuple[str, int, str] | None:
     """Read (run, run_seq, event id) from the head of an envelope only. Returns None if the head does not match."""
     head = _HEAD.match(value)
     if head is None:
@@ -130,15 +130,15 @@ def locate(value: bytes) -> tuple[str, int, str] | None:
         return None
 
 
-def locate_slowly(value: bytes) -> tuple[str, int, str] | None:
-    """Read the same as `locate`, also from attributes in another order. Returns None if the value is not an event."""
+def read_head_in_any_order(value: bytes) -> tuple[str, int, str] | None:
+    """Read the same as `read_head`, also from attributes in another order. Returns None if the value is not an event."""
     try:
-        return identify(value)[:3]
+        return raw_event(value)[:3]
     except InvalidEnvelope:
         return None
 
 
-def identify(value: bytes, key: bytes | None = None) -> RawEvent:
+def raw_event(value: bytes, key: bytes | None = None) -> RawEvent:
     """Read the identity of an event, and check that it is one line and belongs to `key`. `key` defaults to None: not checked.
 
     Only the head is read. The data that follows it is JSON of the database, which may have numbers and depths
@@ -149,14 +149,14 @@ def identify(value: bytes, key: bytes | None = None) -> RawEvent:
         raise InvalidEnvelope("not a CloudEvents 1.0 envelope")
     if b"\n" in value or not value.endswith(b"}"):
         raise InvalidEnvelope("not one whole line")
-    identity = locate(value) or _from_attributes(value)
+    identity = read_head(value) or _from_attributes(value)
     if key is not None and key != identity[0].encode():
         raise InvalidEnvelope(f"the key is {key[:250]!r}, the run of the event {identity[0]!r}")
     return RawEvent(*identity, value)
 
 
 def _from_attributes(value: bytes) -> tuple[str, int, str]:
-    """Read the same as `locate`, from attributes in any order. Raises `InvalidEnvelope`."""
+    """Read the same as `read_head`, from attributes in any order. Raises `InvalidEnvelope`."""
     fields = _object(value)
     event_id, tenant, run_id, run_seq = (fields.get(name) for name in ("id", "tenant", "runid", "runseq"))
     if not (isinstance(event_id, str) and event_id and isinstance(tenant, str) and isinstance(run_id, str)):

@@ -99,13 +99,13 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("step", STEPS)
 def test_a_crash_is_not_reported_as_tampering(tmp_path: Path, step: str) -> None:
-    """After a kill at any step the check has no finding, and uncovered bytes at the end are a doubt."""
+    """After a kill at any step the check has no finding, and uncovered bytes at the end are a finding."""
     assert consume(tmp_path, f"{step}:2") == [-signal.SIGKILL]
 
     report = verify_log(tmp_path / "events-0")
 
     assert ([str(finding) for finding in report.findings], report.uncovered > 0) == ([], step in TORN)
-    assert bool(report.doubts) == (step in TORN)
+    assert bool(report.inconclusive) == (step in TORN)
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -118,4 +118,4 @@ def test_repeated_crashes_do_not_change_the_log(
     assert (first, last) == (-signal.SIGKILL, 0)
     assert segments(tmp_path) == undisturbed
     report = verify_log(tmp_path / "events-0")
-    assert (list(report.findings), list(report.doubts), report.uncovered) == ([], [], 0)
+    assert (list(report.findings), list(report.inconclusive), report.uncovered) == ([], [], 0)

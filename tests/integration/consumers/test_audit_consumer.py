@@ -127,7 +127,7 @@ def test_published_events_reach_the_audit_log(
 
     report = verify(settings, wait=30)
 
-    assert (texts(report.findings), texts(report.doubts), report.recorded) == ([], [], 40 * EVENTS)
+    assert (texts(report.findings), texts(report.inconclusive), report.recorded) == ([], [], 40 * EVENTS)
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 0
 
@@ -174,7 +174,7 @@ def test_a_killed_consumer_records_each_event_once(
 
     report = verify(settings, wait=30)
 
-    assert (texts(report.findings), texts(report.doubts), report.recorded) == ([], [], 120 * EVENTS)
+    assert (texts(report.findings), texts(report.inconclusive), report.recorded) == ([], [], 120 * EVENTS)
 
 
 def test_an_unknown_message_and_a_gap_stop_nothing(
@@ -245,7 +245,7 @@ def test_a_second_consumer_of_a_directory_is_refused(
     [
         (None, 0, "sound", ""),
         ("altered", 1, "TAMPERED", "run default/run-1"),
-        ("appended", 2, "could not tell", "23 bytes from here on"),
+        ("appended", 2, "inconclusive", "23 bytes from here on"),
     ],
 )
 def test_audit_verify_exits_with_its_verdict(

@@ -36,7 +36,7 @@ def test_events_written_during_the_check_are_no_finding(complete: ManualPipeline
 
 
 def test_unpublished_events_are_late_and_not_wrong(complete: ManualPipeline) -> None:
-    """Events that the relay has not published yet are doubts, not findings, and the exit code is 2."""
+    """Events that the relay has not published yet are inconclusive, not findings, and the exit code is 2."""
     complete.record("late")
 
     report = complete.verify()
@@ -44,12 +44,12 @@ def test_unpublished_events_are_late_and_not_wrong(complete: ManualPipeline) -> 
     assert (
         report.verdict,
         report.exit_code,
-        kinds(report.doubts),
-    ) == ("could not tell", 2, {"unpublished": ANNOTATIONS + 2})
+        kinds(report.inconclusive),
+    ) == ("inconclusive", 2, {"unpublished": ANNOTATIONS + 2})
 
 
 def test_unread_events_are_late_and_not_wrong(complete: ManualPipeline) -> None:
-    """Events that the audit log has not read yet are doubts, not findings, and the exit code is 2."""
+    """Events that the audit log has not read yet are inconclusive, not findings, and the exit code is 2."""
     complete.record("late")
     complete.publish([event for event in complete.log() if event[0] == "default/late"])
     complete.checkpoint()
@@ -58,7 +58,7 @@ def test_unread_events_are_late_and_not_wrong(complete: ManualPipeline) -> None:
 
     assert (
         report.exit_code,
-        kinds(report.doubts),
+        kinds(report.inconclusive),
         report.messages,
     ) == (2, {"lag": ANNOTATIONS + 2}, EVENTS + ANNOTATIONS + 2)
 

@@ -104,4 +104,4 @@ def test_an_unknown_message_is_noted_and_not_wrong(complete: ManualPipeline) -> 
 
     report = complete.verify()
 
-    assert (report.verdict, kinds(report.notes)) == ("sound", {"stranger": 1})
+    assert (report.verdict, kinds(report.remarks)) == ("sound", {"unknown message": 1})

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postil.model.envelope import RawEvent, identify
+from postil.model.envelope import RawEvent, raw_event
 from postil_consumers.runtime.sequencer import Apply, Drop, Fork, Outcome, Sequencer, Unfilled
 from postil_consumers.testing import MemoryGaps, MemoryProgress, event_value
 
@@ -16,7 +16,7 @@ RUNS = ("a", "b", "c")
 
 def event(run: str, run_seq: int) -> RawEvent:
     """Return the event of a run with this run_seq."""
-    return identify(event_value(run, run_seq))
+    return raw_event(event_value(run, run_seq))
 
 
 def log_of(lengths: dict[str, int]) -> MemoryGaps:
@@ -111,11 +111,11 @@ def test_a_gap_in_the_event_log_stops_the_run() -> None:
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30), st.integers(1, 2**53))
 def test_identify_reads_back_any_run_name(run: str, run_seq: int) -> None:
-    """`identify` returns the run, the run_seq and the value of an event for any name of its run."""
+    """`raw_event` returns the run, the run_seq and the value of an event for any name of its run."""
     value = event_value(run, run_seq)
 
     assert (
-        identify(value).run,
-        identify(value).run_seq,
-        identify(value).value,
+        raw_event(value).run,
+        raw_event(value).run_seq,
+        raw_event(value).value,
     ) == (f"default/{run}", run_seq, value)

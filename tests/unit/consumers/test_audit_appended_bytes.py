@@ -47,7 +47,7 @@ def test_an_appended_copy_of_a_record_is_a_finding(log: Path, seed: int) -> None
 @pytest.mark.parametrize("file", ["segment", "next segment", "manifest"])
 @pytest.mark.parametrize("appended", [b"x", b"\x00" * 4096, event_value("forged", 1) + b"\n"])
 def test_uncovered_bytes_at_the_end_are_in_doubt(log: Path, file: str, appended: bytes) -> None:
-    """Bytes that a crashed writer or a forger may have left are a doubt with their place, not a finding."""
+    """Bytes that a crashed writer or a forger may have left are inconclusive with their place, not a finding."""
     last = segments(log)[-1]
     path = {
         "segment": last,
@@ -62,11 +62,11 @@ def test_uncovered_bytes_at_the_end_are_in_doubt(log: Path, file: str, appended:
 
     report = verify_log(log)
 
-    (doubt,) = report.doubts
-    assert (finding_texts(report), report.uncovered, doubt.place["byte"]) == ([], len(appended), start)
+    (finding,) = report.inconclusive
+    assert (finding_texts(report), report.uncovered, finding.place["byte"]) == ([], len(appended), start)
     assert (
-        doubt.place.get("segment") or doubt.place["file"],
-        doubt.place.get("record"),
+        finding.place.get("segment") or finding.place["file"],
+        finding.place.get("record"),
     ) == (path.name, None if file == "manifest" else RECORDS)
 
 
@@ -82,12 +82,12 @@ def test_a_finding_does_not_hide_uncovered_bytes(log: Path) -> None:
 
     assert (
         finding_texts(report),
-        [doubt.place["byte"] for doubt in report.doubts],
+        [finding.place["byte"] for finding in report.inconclusive],
     ) == (["the record was altered"], [end])
 
 
 def test_a_running_writer_causes_no_finding_or_doubt(tmp_path: Path) -> None:
-    """The check waits for the manifest entries of a running writer and reports neither a finding nor a doubt."""
+    """The check waits for the manifest entries of a running writer and reports neither a finding nor a finding."""
     log = PartitionLog(tmp_path / "events-0", "events", 0, segment_records=64)
     log.append([Line(event_value("r", 1), 0, False)], 1)
     finished = threading.Event()
@@ -102,7 +102,7 @@ def test_a_running_writer_causes_no_finding_or_doubt(tmp_path: Path) -> None:
     try:
         while not finished.is_set():
             report = verify_log(tmp_path / "events-0", wait=60)
-            assert (finding_texts(report), list(report.doubts), report.uncovered) == ([], [], 0)
+            assert (finding_texts(report), list(report.inconclusive), report.uncovered) == ([], [], 0)
     finally:
         writer.join()
         log.close()

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postil.model.envelope import identify
+from postil.model.envelope import raw_event
 from postil_consumers.audit.log.writer import Line, PartitionLog
 from postil_consumers.audit.sink import AuditSink, log_directory
 from postil_consumers.audit.verify.log_check import verify_log
@@ -231,7 +231,7 @@ def test_an_impossible_directory_is_refused_with_advice(tmp_path: Path) -> None:
 
 def deliver_values(sink: AuditSink, first: int, last: int) -> None:
     """Deliver the values from `first` up to but not including `last`."""
-    sink.deliver(PARTITION, [Record(n, identify(VALUES[n])) for n in range(first, last)], last)
+    sink.deliver(PARTITION, [Record(n, raw_event(VALUES[n])) for n in range(first, last)], last)
 
 
 def test_a_dead_letter_is_recorded_with_its_origin(tmp_path: Path) -> None:
@@ -276,7 +276,7 @@ def test_a_wrong_run_index_is_rebuilt(tmp_path: Path, damage: str) -> None:
         case _:
             other = AuditSink(tmp_path / "other")
             other.open(PARTITION)
-            other.deliver(PARTITION, [Record(0, identify(event_value("run-0", 1)))] * 25, 25)
+            other.deliver(PARTITION, [Record(0, raw_event(event_value("run-0", 1)))] * 25, 25)
             other.shutdown()
             shutil.copy(log_directory(tmp_path / "other", "events", 0) / "index.sqlite", index)
 
@@ -284,7 +284,7 @@ def test_a_wrong_run_index_is_rebuilt(tmp_path: Path, damage: str) -> None:
     progress = sink.progress(PARTITION)
 
     assert [progress.last(f"default/run-{n}") for n in range(3)] == [9, 8, 8]
-    assert progress.event_id("default/run-0", 9) == identify(VALUES[24]).event_id
+    assert progress.event_id("default/run-0", 9) == raw_event(VALUES[24]).event_id
     sink.shutdown()
 
 
@@ -293,7 +293,7 @@ def test_a_recreated_topic_is_read_from_its_beginning(tmp_path: Path) -> None:
     sink = AuditSink(tmp_path)
     first = Partition("events", 0, "id-1")
     sink.open(first)
-    sink.deliver(first, [Record(0, identify(VALUES[0]))], 1)
+    sink.deliver(first, [Record(0, raw_event(VALUES[0]))], 1)
     sink.close(first)
 
     assert sink.open(first) == 1

@@ -80,15 +80,15 @@ def test_a_missing_manifest_is_reported(log: Path) -> None:
 
 
 def test_an_emptied_log_is_in_doubt(log: Path) -> None:
-    """A log that holds only an empty manifest is a doubt about its manifest, not a sound log."""
+    """A log that holds only an empty manifest is inconclusive about its manifest, not a sound log."""
     for path in log.iterdir():
         path.unlink()
     (log / "manifest.ndjson").touch()
 
     report = verify_log(log)
 
-    (doubt,) = report.doubts
-    assert (finding_texts(report), doubt.place["file"]) == ([], "manifest.ndjson")
+    (finding,) = report.inconclusive
+    assert (finding_texts(report), finding.place["file"]) == ([], "manifest.ndjson")
 
 
 @pytest.mark.parametrize("seed", SEEDS)

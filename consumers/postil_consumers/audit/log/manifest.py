@@ -1,4 +1,4 @@
-"""The manifest's entries: what they say, their one form as bytes, and the chain that ties them; pure.
+"""The entries of the manifest: their fields, their canonical bytes, and the hash chain between them. Pure.
 
 An entry is one line of canonical JSON (RFC 8785: sorted keys, no spaces; all text here is ASCII).
 `hash` is the SHA-256 of that line without its hash; `prev` is the hash of the entry before.
@@ -15,11 +15,11 @@ import orjson
 
 FORMAT = "postil-audit/1"
 NO_HASH = "0" * 64
-"""What the first entry calls the entry before it."""
+"""The first entry has this as the hash of the entry before it."""
 
 
 class InvalidEntry(ValueError):
-    """The line is no entry, or not in its one form, or not what its hash says."""
+    """The line is not an entry, is not in canonical form, or does not match its hash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,33 +95,33 @@ def leaves_name(segment: str) -> str:
 
 
 def encode(entry: Entry, number: int, prev: str) -> tuple[bytes, str]:
-    """The entry's line, its end included, and its hash."""
-    said: dict[str, Any] = {field.name: getattr(entry, field.name) for field in fields(entry)}
-    said |= {"type": entry.type, "entry": number, "prev": prev}
-    digest = sha256(_canonical(said)).hexdigest()
-    return _canonical(said | {"hash": digest}) + b"\n", digest
+    """Return the entry's line with its line feed, and its hash."""
+    content: dict[str, Any] = {field.name: getattr(entry, field.name) for field in fields(entry)}
+    content |= {"type": entry.type, "entry": number, "prev": prev}
+    digest = sha256(_canonical(content)).hexdigest()
+    return _canonical(content | {"hash": digest}) + b"\n", digest
 
 
 def decode(line: bytes) -> Link:
-    """Read one line without its end; any other byte than `encode` wrote raises `InvalidEntry`."""
+    """Read one line without its line feed. Raises `InvalidEntry` if any byte differs from what `encode` writes."""
     try:
         parsed: Any = orjson.loads(line)
     except orjson.JSONDecodeError as error:
         raise InvalidEntry(f"not JSON ({error})") from None
     if not isinstance(parsed, dict) or _canonical(parsed) != line:
         raise InvalidEntry("not in canonical form")
-    said = cast("dict[str, Any]", parsed)
-    digest = said.pop("hash", None)
-    if sha256(_canonical(said)).hexdigest() != digest:
+    content = cast("dict[str, Any]", parsed)
+    digest = content.pop("hash", None)
+    if sha256(_canonical(content)).hexdigest() != digest:
         raise InvalidEntry("its content does not match its hash")
-    number, prev = said.pop("entry", None), said.pop("prev", None)
-    kind = _TYPES.get(said.pop("type", None))
+    number, prev = content.pop("entry", None), content.pop("prev", None)
+    kind = _TYPES.get(content.pop("type", None))
     if kind is None or not isinstance(number, int) or not isinstance(prev, str):
         raise InvalidEntry("of an unknown type; a newer version may have written it")
-    if isinstance(said.get("frontier"), list):
-        said["frontier"] = tuple(said["frontier"])
+    if isinstance(content.get("frontier"), list):
+        content["frontier"] = tuple(content["frontier"])
     try:
-        entry = kind(**said)
+        entry = kind(**content)
     except TypeError:
         raise InvalidEntry("its attributes are not those of its type") from None
     _check(entry)
@@ -129,7 +129,7 @@ def decode(line: bytes) -> Link:
 
 
 def _check(entry: Entry) -> None:
-    """The hash vouches for the bytes, this for what readers rely on: types, and names that are files in the log."""
+    """Check what the hash does not cover: the types of the fields, and names that are files of the log."""
     for field in fields(entry):
         value: object = getattr(entry, field.name)
         if field.type == "int" and (not isinstance(value, int) or value < 0):
@@ -144,7 +144,7 @@ def _check(entry: Entry) -> None:
     if not all(_HASH.fullmatch(str(node)) for node in hashes):
         raise InvalidEntry("a hash is malformed")
     if not _SEGMENT.fullmatch(entry.segment):
-        raise InvalidEntry("segment is no name of one")
+        raise InvalidEntry("segment is not the name of a segment")
 
 
 def _canonical(value: Any) -> bytes:

@@ -25,7 +25,7 @@ class Tree:
     """
 
     def __init__(self, size: int = 0, frontier: Sequence[bytes] = ()) -> None:
-        """Go on from an earlier tree: its `size` and its `frontier`, the largest subtree first."""
+        """Continue an earlier tree, given its `size` and its `frontier`, the largest subtree first."""
         if len(frontier) != size.bit_count():
             raise ValueError(
                 f"a tree of {size} leaves has {size.bit_count()} complete subtrees, not {len(frontier)}"

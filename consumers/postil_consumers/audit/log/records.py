@@ -1,8 +1,8 @@
-"""The lines of a segment: a message's exact bytes, or, for what is no event, a dead letter in its place; pure.
+"""The lines of a segment: the exact bytes of an event, or a dead letter in its place. Pure.
 
-An audit log does not choose what it keeps: a message that cannot be read, an event that forks its run,
-one whose predecessors exist nowhere, each is recorded where it arrived, with its reason,
-under the same hashes as everything else, and the partition goes on.
+An audit log does not choose what it keeps. A message that cannot be read, an event that forks its run, and an event
+whose predecessors exist nowhere are recorded where they arrived, with the reason, under the same hashes as every event.
+The partition continues after them.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ _DEAD_LETTER = b'{"deadletter":'
 
 
 def dead_letter_line(letter: DeadLetter, partition: Partition) -> bytes:
-    """A dead letter's line, without its end."""
-    said = {
+    """Return the line of a dead letter, without its line feed."""
+    content = {
         "topic": partition.topic,
         "partition": partition.number,
         "offset": letter.offset,
         "reason": letter.reason,
-        # Base64, for they may be anything.
+        # Base64, because they may be any bytes.
         "key": None if letter.key is None else b64encode(letter.key).decode(),
         "value": None if letter.value is None else b64encode(letter.value).decode(),
     }
-    return orjson.dumps({"deadletter": said})
+    return orjson.dumps({"deadletter": content})
 
 
 def is_dead_letter(line: bytes) -> bool:
-    """Whether a line is a dead letter; an event never begins so."""
+    """Return whether a line is a dead letter. An event never begins like one."""
     return line.startswith(_DEAD_LETTER)

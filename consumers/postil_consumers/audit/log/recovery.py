@@ -1,9 +1,9 @@
-"""What a writer does before it writes: read the manifest, and find where it ends and what it covers.
+"""Recovery before a writer writes: reads the manifest, and finds where it ends and what it covers.
 
-A process or machine may die between any two steps. Records are durable before their manifest entry is,
+A process or a machine may crash between any two steps. Records are durable before their manifest entry is,
 so at worst there are bytes after the last whole entry, and after the last byte that entry covers: a torn tail.
-The writer cuts those off; Kafka delivers them again. Anything else that disagrees is no accident of a crash:
-the writer refuses to build on it. Nothing here changes a file.
+The writer cuts those off, and Kafka delivers them again. A crash cannot cause any other disagreement:
+the writer then refuses to continue the log. Nothing here changes a file.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class State:
 
 
 def damaged(place: Path, what: str) -> AuditLogDamaged:
-    """The refusal to write on."""
+    """Return the error with which a writer refuses to continue a log."""
     return AuditLogDamaged(
         f"{place}: {what}",
         advice=f"Nothing was changed. Run `postil audit verify {place.parent}` for every place, keep a copy as evidence, "
@@ -73,10 +73,10 @@ def lines(path: Path, begin: int = 0) -> Iterator[tuple[int, bytes]]:
 
 
 def recover(directory: Path, known: tuple[int, str] = (0, "")) -> State | None:
-    """Check the manifest's chain and the open segment, and answer where the log stands; None for one not yet begun.
+    """Check the manifest's chain and the open segment. Returns the state of the log, or None if it is not begun yet.
 
-    `known` is a size and the Merkle root that somebody remembers for it: `prefix_known` tells whether it is this log's.
-    Raises `AuditLogDamaged` for whatever no crash explains.
+    `known` is a size with the Merkle root that a cache has for it. `prefix_known` states whether this log has that root.
+    Raises `AuditLogDamaged` for any disagreement that a crash cannot cause.
     """
     state, commit = _read_manifest(directory / MANIFEST, known)
     if state is None:
@@ -158,5 +158,5 @@ def last_commit(directory: Path) -> manifest.Commit | None:
 
 
 def batch_digest(leaves: bytes) -> str:
-    """What a commit entry says of its records' leaf hashes."""
+    """Return the digest that a commit entry has of its records' leaf hashes."""
     return sha256(leaves).hexdigest()

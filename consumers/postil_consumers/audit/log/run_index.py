@@ -1,6 +1,6 @@
 """A cache of what the log holds of each run, in SQLite, so that a duplicate or a fork is known without reading files.
 
-The files are the truth: the cache says which size and root it belongs to, and is rebuilt where that is not the log's.
+The files are the truth. The cache states the size and root that it belongs to, and is rebuilt if the log has others.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class RunIndex:
 
     def _connect(self) -> None:
         self._db = sqlite3.connect(self._path, isolation_level=None)
-        # A crash of the machine may lose the newest transactions, never mix them: then the cache is behind, and told so.
+        # A crash of the machine may lose the newest transactions, but never mixes them. The cache is then behind, and knows it.
         self._db.execute("pragma journal_mode = wal")
         self._db.execute("pragma synchronous = normal")
         self._db.executescript(_SCHEMA)

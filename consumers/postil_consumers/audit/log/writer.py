@@ -1,4 +1,4 @@
-"""Writes one partition's log: append-only segments, and a manifest that vouches for them."""
+"""Writes the log of one partition: append-only segments, and a manifest that covers them."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ class PartitionLog:
         segment_records: int = SEGMENT_RECORDS,
         known: tuple[int, str] = (0, ""),
     ) -> None:
-        """Take the directory, repair a torn tail, go on where the manifest ends.
+        """Take the directory, repair a torn tail, and continue where the manifest ends.
 
-        A log that was begun keeps the segment size it was begun with. `known`: see `recover`.
+        A log keeps the segment size that it was begun with. `recover` describes `known`.
         Raises `AuditLogLocked`, `AuditLogDamaged`, or `StorageFailed` where the directory cannot be used.
         """
         self.directory = directory
@@ -206,7 +206,7 @@ def storage_failed(directory: Path, error: OSError) -> StorageFailed:
     return StorageFailed(
         f"{error.filename or directory} cannot be written: {error.strerror or error}",
         advice="Free space, correct the permissions, or name another place with POSTIL_AUDIT_DIR; "
-        "nothing is lost, and a running writer goes on by itself.",
+        "nothing is lost, and a running writer continues without a restart.",
     )
 
 
@@ -237,11 +237,11 @@ def _begin(
 
 
 def _check_owner(state: State, directory: Path, topic: str, partition: int) -> None:
-    begun = state.settings
-    if (begun.topic, begun.partition) != (topic, partition):
+    owner = state.settings
+    if (owner.topic, owner.partition) != (topic, partition):
         raise damaged(
             directory / MANIFEST,
-            f"it is the log of {begun.topic}/{begun.partition}, not of {topic}/{partition}.",
+            f"it is the log of {owner.topic}/{owner.partition}, not of {topic}/{partition}.",
         )
 
 

@@ -43,23 +43,23 @@ def _between(
     records: tuple[int, int],
     lines: tuple[int, int],
 ) -> Iterator[Edit]:
-    """What happened between two anchors: strangers there, up to as many as are lost, are the lost ones, altered."""
+    """Yield the changes between two anchors. Unknown lines count as altered records, as long as records are missing."""
     lost = [number for number in range(*records) if number not in elsewhere]
-    strangers: list[int] = []
+    unknown: list[int] = []
     for line in range(*lines):
         home = places.get(found[line])
         if home is None:
-            strangers.append(line)
+            unknown.append(line)
         elif home in anchored:  # a copy of a record that is in its place
             yield Edit("inserted", line, line + 1, line, records[1])
         else:
             yield Edit("moved", home, home + 1, line, home)
-    altered = min(len(lost), len(strangers))
+    altered = min(len(lost), len(unknown))
     for begin, end, offset in _runs(lost[:altered]):
-        yield Edit("altered", begin, end, strangers[offset], begin)
+        yield Edit("altered", begin, end, unknown[offset], begin)
     for begin, end, _ in _runs(lost[altered:]):
-        yield Edit("missing", begin, end, strangers[altered - 1] + 1 if altered else lines[0], begin)
-    for begin, end, _ in _runs(strangers[altered:]):
+        yield Edit("missing", begin, end, unknown[altered - 1] + 1 if altered else lines[0], begin)
+    for begin, end, _ in _runs(unknown[altered:]):
         yield Edit("inserted", begin, end, begin, records[1])
 
 

@@ -3,8 +3,8 @@
 Found: any byte of a record or manifest entry that changed; records, entries and segments that were deleted, inserted,
 duplicated, moved or cut off; run_seq numbers that do not go 1, 2, 3 … within a run.
 
-In doubt: bytes after what the manifest covers, once a writer at work has had its time. A writer that died leaves such
-an end, and so does somebody who appends to it; only a record the log already holds is certainly not the former.
+Inconclusive: bytes after what the manifest covers, after a running writer had time to cover them. A crashed writer leaves
+such an end, and so does a forger who appends to it. Only a copy of a record of the log cannot come from a writer.
 
 Not found, because the chain is not signed: a log that was rewritten as a whole, hashes and all, or whose end was
 cut off in records, manifest and run index alike. Those disagree with Postgres, which is what `postil verify` compares.
@@ -42,9 +42,9 @@ class LogReport:
     segments: int = 0
     next_offset: int | None = None
     uncovered: int = 0
-    """Bytes after what the manifest covers that no writer took up in time: each is in `findings` or in `doubts`."""
+    """Bytes after what the manifest covers that no writer covered in time: each is in `findings` or in `inconclusive`."""
     findings: Findings = field(default_factory=Findings)
-    doubts: Findings = field(default_factory=Findings)
+    inconclusive: Findings = field(default_factory=Findings)
 
 
 def logs_in(audit_dir: Path) -> list[Path]:
@@ -86,9 +86,9 @@ def verify_log(
 ) -> LogReport:
     """Check one log.
 
-    `wait`: seconds that a writer at work is given to cover what it is writing.
+    `wait`: seconds to wait until a running writer has covered what it writes.
     `observe`: see `Observer`.
-    `advance` is told the bytes read. Raises `AuditLogUnreadable` where files cannot be read.
+    `advance` is called with the number of bytes read. Raises `AuditLogUnreadable` if a file cannot be read.
     """
     try:
         return _LogCheck(directory, wait, observe, advance).run()
@@ -97,7 +97,7 @@ def verify_log(
 
 
 def unreadable(place: Path, error: OSError) -> AuditLogUnreadable:
-    """It could not be told whether the log is sound."""
+    """Return the error for a file of the log that cannot be read."""
     return AuditLogUnreadable(
         f"{error.filename or place} cannot be read: {error.strerror or error}",
         advice="Name the audit directory, and run it as a user who may read it.",
@@ -128,7 +128,7 @@ class _LogCheck:
         chain = read_chain(self._directory, self._findings)
         self._describe(chain)
         if not chain.links and not chain.torn and not self._findings:
-            self._report.doubts.add(
+            self._report.inconclusive.add(
                 "manifest",
                 "the manifest is empty: the log is just being begun, or was emptied",
                 log=self._directory.name,
@@ -145,7 +145,7 @@ class _LogCheck:
                 batches.setdefault(entry.segment, [])
         for segment in sorted(batches):
             self._check_segment(segment, batches[segment], sealed.get(segment))
-        self._check_strangers([path for path in present if path.name not in {MANIFEST, *batches}])
+        self._check_unknown_segments([path for path in present if path.name not in {MANIFEST, *batches}])
         for tail in await_covered(self._directory, self._tails, self._wait):
             self._judge(tail)
         if remembered is not None and remembered > self._report.records and not self._findings:
@@ -187,8 +187,8 @@ class _LogCheck:
         if check.tail is not None:
             self._tails.append(check.tail)
 
-    def _check_strangers(self, unknown: Sequence[Path]) -> None:
-        """Segments the manifest does not know. The one a writer may have begun by now is no stranger."""
+    def _check_unknown_segments(self, unknown: Sequence[Path]) -> None:
+        """Report the segments that the manifest lacks, except the one that a writer may have begun meanwhile."""
         begun = manifest.segment_name(self._report.records)
         for path in unknown:
             if path.name == begun:
@@ -199,7 +199,7 @@ class _LogCheck:
                 )
 
     def _judge(self, tail: Tail) -> None:
-        """Bytes that nobody took up: certainly put there, where the log holds one of them already."""
+        """Judge bytes that no writer covered: a copy of a record of the log was certainly appended by a forger."""
         self._report.uncovered += tail.end - tail.begin
         for number, (at, line) in enumerate(lines(tail.path, tail.begin), tail.record or 0):
             run = self._sequence.holds(line) if tail.record is not None else None
@@ -214,9 +214,9 @@ class _LogCheck:
                     run=run,
                 )
                 return
-        self._report.doubts.add(
+        self._report.inconclusive.add(
             "uncovered",
-            f"{tail.end - tail.begin:,} bytes from here on are vouched for by no manifest entry: "
+            f"{tail.end - tail.begin:,} bytes from here on are covered by no manifest entry: "
             "left by a writer that died (the next one cuts them off), or appended",
             log=self._directory.name,
             **{"file" if tail.record is None else "segment": tail.path.name},

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, TypeAlias
 
-from postil.model.envelope import locate
+from postil.model.envelope import read_head
 from postil_consumers.audit.log import manifest
 from postil_consumers.audit.log.merkle import HASH_SIZE, Tree, leaf_hash, leaf_hashes
 from postil_consumers.audit.log.recovery import batch_digest
@@ -16,7 +16,7 @@ from postil_consumers.audit.verify.sequence_check import Name, SequenceCheck
 from postil_consumers.audit.verify.tail import Tail
 
 Observer: TypeAlias = Callable[[int, Sequence[Name | None], Sequence[bytes]], object]
-"""Told of each sound batch: the number of its first record, who the records are (None: dead letters), leaf hashes."""
+"""Called for each sound batch: the number of its first record, the records' names (None: a dead letter), their leaf hashes."""
 
 _WHAT = {
     "altered": "the record was altered",
@@ -24,11 +24,11 @@ _WHAT = {
     "moved": "the record was moved here from its place",
     "inserted": "a line was inserted before this record",
 }
-_UNPROVED = "the record cannot be vouched for: what should prove it was altered as well"
+_UNPROVED = "the record cannot be proved: its hash was altered as well"
 
 
 class SegmentCheck:
-    """One segment: its file of records, its file of leaf hashes, and what the manifest says of both."""
+    """One segment: its file of records, its file of leaf hashes, and the manifest's entries about both."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class SegmentCheck:
         self._end = last.bytes if isinstance(last, manifest.Seal) else last.end
         self._tree: Tree | None = None
         self._leaves = b""
-        # What each record should hash to; None where nothing that can be believed says so.
+        # The expected hash of each record; None if no trustworthy source has it.
         self._expected: list[bytes | None] = []
         self._sound = True
 
@@ -102,7 +102,7 @@ class SegmentCheck:
             self._grow(_split(kept) if batch_digest(kept) == commit.leaves else None, commit)
 
     def _fill(self, upto: int) -> None:
-        """Records whose entry was altered or is missing: only the leaf hashes tell, and the next entry's root."""
+        """Expect the records of an altered or missing entry: only the leaf hashes have them, and the next root."""
         begin, end = len(self._expected), upto - self.first
         if begin >= end:
             return
@@ -115,7 +115,7 @@ class SegmentCheck:
             self._tree = None
 
     def _grow(self, leaves: list[bytes] | None, commit: manifest.Commit | None = None) -> None:
-        """Go on with these leaves; where all up to here are known, their root must be the manifest's."""
+        """Continue the tree with these leaves. If all leaves up to here are known, the root must be the manifest's."""
         if leaves is None:
             self._tree = None
             self._expected += [None] * (commit.size - commit.first if commit else 0)
@@ -152,7 +152,7 @@ class SegmentCheck:
         at = 0
         file.seek(0)
         for line in file:
-            # A line cut short is no record, whatever its bytes.
+            # A line without its line feed is not a record.
             found.append(leaf_hash(line[:-1]) if line.endswith(b"\n") else b"")
             places.append(at)
             at += len(line)
@@ -192,7 +192,7 @@ class SegmentCheck:
     def _note(
         self, kind: str, what: str, record: int, byte: int, *, until: int | None = None, text: bytes = b""
     ) -> None:
-        named = locate(text)
+        named = read_head(text)
         self._findings.add(
             kind,
             what,

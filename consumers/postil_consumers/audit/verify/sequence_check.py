@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from postil.model.envelope import locate, locate_slowly
+from postil.model.envelope import read_head, read_head_in_any_order
 from postil_consumers.audit.log.records import is_dead_letter
 from postil_consumers.audit.verify.findings import Findings
 
@@ -28,9 +28,9 @@ class SequenceCheck:
         last = self._last
         names: list[Name | None] = []
         for number, record in enumerate(records, first):
-            found = locate(record)
+            found = read_head(record)
             if found is None and not is_dead_letter(record):
-                found = locate_slowly(record)
+                found = read_head_in_any_order(record)
                 if found is None:
                     self._note("the record is neither an event nor a dead letter", segment, number)
             names.append(found)
@@ -45,7 +45,7 @@ class SequenceCheck:
 
     def holds(self, record: bytes) -> str | None:
         """The run of an event that the log has already seen, or None: no writer writes one a second time."""
-        found = locate(record) or locate_slowly(record)
+        found = read_head(record) or read_head_in_any_order(record)
         return found[0] if found and found[1] <= self._last.get(found[0], 0) else None
 
     def _note(self, what: str, segment: str, record: int, run: str | None = None) -> None:

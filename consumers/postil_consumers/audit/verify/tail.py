@@ -1,4 +1,4 @@
-"""Bytes at a log's end that no manifest entry covers: a write in progress, what a dying writer left, or a forgery."""
+"""Bytes at a log's end that no manifest entry covers: a write in progress, the rest of a crashed writer, or a forgery."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Tail:
 
 
 def await_covered(directory: Path, tails: Sequence[Tail], wait: float) -> list[Tail]:
-    """Give a writer `wait` seconds to finish what it is writing; answer the tails that are still not covered.
+    """Wait up to `wait` seconds until a writer has covered the tails. Returns the tails that are still not covered.
 
-    A writer at work vouches for its bytes milliseconds later; one that starts cuts off what another left.
+    A running writer covers its bytes within milliseconds. A writer that starts cuts off what another one left.
     """
     deadline = time.monotonic() + wait
     left = [tail for tail in tails if not _settled(directory, tail)]

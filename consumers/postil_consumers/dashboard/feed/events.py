@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NotRequired, cast
 
 from postil.http.models import Envelope
-from postil.model.envelope import InvalidEnvelope, identify
+from postil.model.envelope import InvalidEnvelope, raw_event
 
 MAX_WHOLE = 16 * 1024
 """Bytes up to which an event is sent whole. A larger one loses its largest fields; `trimmed` names them."""
@@ -34,8 +34,8 @@ class FeedEvent:
 def to_feed_event(value: bytes) -> FeedEvent | None:
     """Return the feed's event of a Kafka message's value; None if the value is not an event of Postil."""
     try:
-        event = identify(value)
-        # `identify` reads the head only. The page must get valid JSON, whatever else is written to the topic.
+        event = raw_event(value)
+        # `raw_event` reads the head only. The page must get valid JSON, whatever else is written to the topic.
         envelope: dict[str, Any] = json.loads(value)
     except (InvalidEnvelope, ValueError, RecursionError):
         return None

@@ -284,7 +284,7 @@ async def test_an_async_generator_may_be_closed_in_another_task(
             yield run.id
 
     generator = dependency()
-    run_id = await asyncio.create_task(anext(generator))  # type: ignore[arg-type]
+    run_id = await asyncio.create_task(anext(generator))
     with pytest.raises(StopAsyncIteration):
-        await asyncio.create_task(anext(generator))  # type: ignore[arg-type]
+        await asyncio.create_task(anext(generator))
     assert record.types(run_id)[-1] == "run:completed"

@@ -254,4 +254,4 @@ def test_a_tool_ends_although_its_run_was_cancelled(postil: Postil, record: Any)
 def test_wrong_arguments_raise_type_error(postil: Postil) -> None:
     """The decorator raises the TypeError that the function itself would raise."""
     with postil.run("r"), pytest.raises(TypeError, match="order"):
-        lookup()  # type: ignore[call-arg]
+        lookup()

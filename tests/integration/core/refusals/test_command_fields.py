@@ -62,7 +62,7 @@ def test_every_command_and_field_is_tried() -> None:
     untested = {
         field.name
         for command in valid_commands("run")
-        for field in fields(command)  # type: ignore[arg-type]
+        for field in fields(command)
         if field.type not in TESTED_TYPES
     }
     assert untested == OTHER_FIELDS

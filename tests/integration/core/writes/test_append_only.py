@@ -34,9 +34,9 @@ def test_a_superuser_cannot_change_the_record(
 ) -> None:
     """A superuser's update, delete or truncate of the record is refused, also with the triggers of a replica."""
     before = record.traces()
-    superuser.execute(f"set session_replication_role = {role}")  # type: ignore[arg-type]
+    superuser.execute(f"set session_replication_role = {role}")
     with pytest.raises(psycopg.Error) as caught:
-        superuser.execute(change)  # type: ignore[arg-type]
+        superuser.execute(change)
     assert caught.value.sqlstate == "PS018"
     assert "append-only" in str(caught.value.diag.message_primary)
     assert "new annotation" in str(caught.value.diag.message_hint)

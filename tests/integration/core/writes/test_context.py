@@ -149,5 +149,5 @@ async def test_an_async_hosted_run_carries_its_context(async_postil: AsyncPostil
 def test_another_type_of_context_is_refused(postil: Postil, run: str) -> None:
     """A dictionary is not a `Context`, because its parts were not checked."""
     with pytest.raises(errors.InvalidInput) as refused:
-        postil.annotate(run, {"a": 1}, context={"causation_id": "c"})  # type: ignore[arg-type]
+        postil.annotate(run, {"a": 1}, context={"causation_id": "c"})
     assert refused.value.field == "context"

@@ -298,8 +298,8 @@ def test_on_refuses_what_is_not_a_transaction(postil: Postil, other: Any) -> Non
 def test_a_writer_refuses_an_engine_of_the_wrong_kind(engine: Engine) -> None:
     """A writer refuses a sync engine for async, a value that is not an engine, and another database's URL."""
     with pytest.raises(errors.ConfigurationError, match="Postil"):
-        AsyncPostil(engine)  # type: ignore[arg-type]
+        AsyncPostil(engine)
     with pytest.raises(errors.ConfigurationError, match="not an engine"):
-        Postil(5)  # type: ignore[arg-type]
+        Postil(5)
     with pytest.raises(errors.ConfigurationError, match="not one of PostgreSQL"):
         Postil("mysql://localhost/x")

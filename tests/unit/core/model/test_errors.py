@@ -116,5 +116,5 @@ def test_a_failure_without_sqlstate_has_a_class() -> None:
 def test_the_pgcode_of_psycopg2_is_read() -> None:
     """psycopg2 names the SQLSTATE pgcode."""
     cause = Exception("deadlock detected")
-    cause.pgcode = "40P01"  # type: ignore[attr-defined]
+    cause.pgcode = "40P01"
     assert type(translated(OperationalError("select", {}, cause))) is errors.Retryable

@@ -246,7 +246,7 @@ def test_an_actor_has_a_kind_an_id_and_a_version() -> None:
         (5, "x", None),
     ):
         with pytest.raises(InvalidInput) as refused:
-            Actor(*bad)  # type: ignore[arg-type]
+            Actor(*bad)
         assert str(refused.value.field).startswith("actor.")
 
 
@@ -259,7 +259,7 @@ def test_a_trigger_has_a_source_and_an_action() -> None:
     }
 
 
-@given(st.datetimes(min_value=datetime(2, 1, 1), max_value=datetime(9998, 12, 31), timezones=st.timezones()))  # noqa: DTZ001
+@given(st.datetimes(min_value=datetime(2, 1, 1), max_value=datetime(9998, 12, 31), timezones=st.timezones()))  # noqa: DTZ001 (the strategy needs naive bounds)
 def test_a_time_is_formatted_in_utc(time: datetime) -> None:
     """The text is the same moment, with the offset of UTC."""
     spelled = rfc3339(time, "at")
@@ -290,7 +290,7 @@ def test_a_time_without_a_zone_is_refused(time: Any) -> None:
         (lambda: Context(traceparent="00-" + "A" * 32 + "-" + "1" * 16 + "-01"), "context.traceparent"),
         (lambda: Context(causation_id=""), "context.causation_id"),
         (lambda: Context(causation_id="x" * 201), "context.causation_id"),
-        (lambda: Context(causation_id=5), "context.causation_id"),  # type: ignore[arg-type]
+        (lambda: Context(causation_id=5), "context.causation_id"),
     ],
 )
 def test_a_malformed_context_is_refused(make: Any, field: str) -> None:
