@@ -97,6 +97,6 @@ def test_extend_log_does_not_wait_for_open_transactions(database_url: str) -> No
 @pytest.mark.parametrize("ahead", [None, -1, 1001])
 def test_a_partition_count_out_of_range_is_refused(database_url: str, ahead: int | None) -> None:
     """`extend_log` refuses null, a negative number and more than 1,000 partitions by the field `ahead`."""
-    with pytest.raises(psycopg.Error) as caught:
+    with pytest.raises(psycopg.Error) as raised:
         query_value(database_url, "select postil.extend_log(%s::integer)", ahead)
-    assert (caught.value.sqlstate, caught.value.diag.message_detail) == ("PS017", "ahead")
+    assert (raised.value.sqlstate, raised.value.diag.message_detail) == ("PS017", "ahead")

@@ -1,4 +1,4 @@
-"""Installing and upgrading the schema: twice, at once, on databases of all sorts, with clear words when it cannot be."""
+"""Installing and upgrading the schema: repeated, concurrent, over older versions, and refused with a reason."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ select array_agg(p.oid::regprocedure::text order by p.oid::regprocedure::text) f
 
 
 def sql(url: str, statement: str) -> list[tuple[object, ...]]:
+    """Execute a statement and return its rows."""
     with psycopg.connect(url, autocommit=True) as connection:
         cursor = connection.execute(cast("LiteralString", statement))
         return cursor.fetchall() if cursor.description else []
@@ -39,22 +40,22 @@ def test_an_empty_database_gets_the_latest_revision(empty_database_url: str) -> 
 
 def test_a_second_migration_changes_nothing(database_url: str) -> None:
     """A second `migrate` reports no change and leaves the functions as they are."""
-    before = sql(database_url, FUNCTIONS)
+    functions = sql(database_url, FUNCTIONS)
     assert not migrate(database_url).changed
-    assert sql(database_url, FUNCTIONS) == before
+    assert sql(database_url, FUNCTIONS) == functions
 
 
 def test_concurrent_migrations_install_the_schema_once(empty_database_url: str) -> None:
     """Of four concurrent calls of `migrate` one installs the schema, and the others find it installed."""
-    done: list[Migrated | BaseException] = []
-    together = threading.Barrier(4)
+    outcomes: list[Migrated | BaseException] = []
+    barrier = threading.Barrier(4)
 
     def install() -> None:
-        together.wait(30)
+        barrier.wait(30)
         try:
-            done.append(migrate(empty_database_url))
+            outcomes.append(migrate(empty_database_url))
         except BaseException as error:  # noqa: BLE001 (the test reads it after the join)
-            done.append(error)
+            outcomes.append(error)
 
     threads = [threading.Thread(target=install) for _ in range(4)]
     for thread in threads:
@@ -62,8 +63,8 @@ def test_concurrent_migrations_install_the_schema_once(empty_database_url: str) 
     for thread in threads:
         thread.join()
     latest = latest_revision()
-    assert done.count(Migrated(None, latest)) == 1
-    assert done.count(Migrated(latest, latest)) == 3
+    assert outcomes.count(Migrated(None, latest)) == 1
+    assert outcomes.count(Migrated(latest, latest)) == 3
 
 
 def test_the_hosts_schema_and_migrations_are_not_touched(
@@ -77,13 +78,13 @@ def test_the_hosts_schema_and_migrations_are_not_touched(
     migrate(empty_database_url)
     assert sql(empty_database_url, "select * from public.alembic_version") == [("theirs",)]
     assert sql(empty_database_url, "select * from postil.alembic_version") == [(latest_revision(),)]
-    ours = "select count(*) from pg_class where relnamespace = 'public'::regnamespace and relname <> 'alembic_version'"
-    assert sql(empty_database_url, ours) == [(0,)]
+    public_tables = "select count(*) from pg_class where relnamespace = 'public'::regnamespace and relname <> 'alembic_version'"
+    assert sql(empty_database_url, public_tables) == [(0,)]
 
 
 def test_functions_of_an_older_version_are_replaced(database_url: str) -> None:
     """`migrate` removes functions of an older version, also those with another signature or return type."""
-    before = sql(database_url, FUNCTIONS)
+    functions = sql(database_url, FUNCTIONS)
     sql(
         database_url,
         """
@@ -94,7 +95,7 @@ def test_functions_of_an_older_version_are_replaced(database_url: str) -> None:
         """,
     )
     migrate(database_url)
-    assert sql(database_url, FUNCTIONS) == before
+    assert sql(database_url, FUNCTIONS) == functions
     assert sql(database_url, "select postil.create_tenant('t')") == [(True,)]
 
 
@@ -122,32 +123,32 @@ def test_a_schema_of_a_later_version_is_refused(database_url: str) -> None:
         database_url,
         "update postil.alembic_version set version_num = '9999'; drop function postil.create_tenant",
     )
-    with pytest.raises(errors.SchemaNewer, match="9999") as refused:
+    with pytest.raises(errors.SchemaNewer, match="9999") as raised:
         migrate(database_url)
-    assert "Upgrade Postil" in refused.value.advice
+    assert "Upgrade Postil" in raised.value.advice
     assert sql(database_url, "select to_regproc('postil.create_tenant')") == [(None,)]
 
 
 @pytest.fixture
 def plain_role(postgres_server: EmbeddedPostgres) -> Iterator[str]:
-    """A role that may log in and nothing else."""
+    """The name of a role that can log in and has no other right."""
     name = f"plain_{uuid.uuid4().hex[:8]}"
     sql(postgres_server.url, f"create role {name} login password 'secret'")
     yield name
     sql(postgres_server.url, f"drop role {name}")
 
 
-@pytest.mark.parametrize("which", ["empty_database_url", "database_url"])
+@pytest.mark.parametrize("database", ["empty_database_url", "database_url"])
 def test_missing_rights_are_refused_with_advice(
-    request: pytest.FixtureRequest, plain_role: str, which: str
+    request: pytest.FixtureRequest, plain_role: str, database: str
 ) -> None:
     """A role without rights gets `WriteRefused` with the advice to grant them, and cannot write."""
-    url: str = request.getfixturevalue(which)
-    as_plain = f"postgresql://{plain_role}:secret@{url.partition('@')[2]}"
-    with pytest.raises(errors.WriteRefused, match="permission denied") as refused:
-        migrate(as_plain)
-    assert "Grant" in refused.value.advice
-    postil = Postil(as_plain)
+    url: str = request.getfixturevalue(database)
+    role_url = f"postgresql://{plain_role}:secret@{url.partition('@')[2]}"
+    with pytest.raises(errors.WriteRefused, match="permission denied") as raised:
+        migrate(role_url)
+    assert "Grant" in raised.value.advice
+    postil = Postil(role_url)
     with pytest.raises((errors.WriteRefused, errors.SchemaOutdated)):
         postil.annotate("run", {"a": 1})
     postil.close()
@@ -156,9 +157,9 @@ def test_missing_rights_are_refused_with_advice(
 def test_a_wrong_password_is_unavailable_and_not_shown(empty_database_url: str) -> None:
     """A wrong password raises `Unavailable`, whose text does not contain it."""
     url = f"postgresql://postil:wrong-{uuid.uuid4().hex}@{empty_database_url.partition('@')[2]}"
-    with pytest.raises(errors.Unavailable, match="password") as refused:
+    with pytest.raises(errors.Unavailable, match="password") as raised:
         migrate(url)
-    assert "wrong-" not in str(refused.value)
+    assert "wrong-" not in str(raised.value)
 
 
 def test_a_database_that_is_not_utf8_is_refused(postgres_server: EmbeddedPostgres) -> None:
@@ -181,7 +182,7 @@ def test_a_silent_or_absent_server_is_unavailable() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "why"),
+    ("url", "reason"),
     [
         ("", "is not one of PostgreSQL"),
         ("postil", "is not one of PostgreSQL"),
@@ -193,22 +194,22 @@ def test_a_silent_or_absent_server_is_unavailable() -> None:
         ("postgresql+psycopg://host/x?nosuch=1", "invalid URI query parameter"),
     ],
 )
-def test_an_invalid_database_url_is_refused(url: str, why: str) -> None:
+def test_an_invalid_database_url_is_refused(url: str, reason: str) -> None:
     """A URL that is malformed or not PostgreSQL's raises `ConfigurationError` with the reason."""
-    with pytest.raises(errors.ConfigurationError, match=why):
+    with pytest.raises(errors.ConfigurationError, match=reason):
         migrate(url)
 
 
 def test_writers_continue_during_a_migration(database_url: str) -> None:
     """Writers see no error while `migrate` runs."""
     failures: list[BaseException] = []
-    over = threading.Event()
+    stop = threading.Event()
 
     def write(run_id: str) -> None:
         postil = Postil(database_url)
         try:
             postil.create_run(run_id)
-            while not over.is_set():
+            while not stop.is_set():
                 postil.annotate(run_id, {"a": 1})
         except BaseException as error:  # noqa: BLE001 (the test reads it after the join)
             failures.append(error)
@@ -220,7 +221,7 @@ def test_writers_continue_during_a_migration(database_url: str) -> None:
         thread.start()
     for _ in range(6):
         migrate(database_url)
-    over.set()
+    stop.set()
     for thread in threads:
         thread.join()
     assert failures == []

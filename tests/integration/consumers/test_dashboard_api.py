@@ -47,22 +47,24 @@ HOSTILE = [
 def http(database_url: str, tmp_path: Path) -> Iterator[httpx.Client]:
     """A client of a dashboard without Kafka; it checks every response against the OpenAPI document."""
     settings = load_settings(database_url=database_url, data_dir=tmp_path, http_port=0)
-    checked: dict[str, Any] = {"response": [Contract().check]}
+    hooks: dict[str, Any] = {"response": [Contract().check]}
     with (
         ThreadedDashboard(settings) as dashboard,
-        httpx.Client(base_url=dashboard.url, event_hooks=checked) as client,
+        httpx.Client(base_url=dashboard.url, event_hooks=hooks) as client,
     ):
         yield client
 
 
 @pytest.fixture
 def postil(database_url: str) -> Iterator[Postil]:
+    """A client of the same database."""
     postil = Postil(database_url)
     yield postil
     postil.close()
 
 
 def fetch(http: httpx.Client, path: str, **query: Any) -> Any:
+    """Return the JSON of a route that succeeds."""
     response = http.get(f"/api{path}", params=query)
     assert response.status_code == 200, response.text
     return response.json()
@@ -74,14 +76,14 @@ def test_every_id_has_an_address(http: httpx.Client, postil: Postil) -> None:
         postil.create_run(identifier)
         postil.ask(identifier, "Continue?", interaction_id=identifier)
     for identifier in HOSTILE:
-        at = f"/runs/{to_segment(identifier)}"
-        assert fetch(http, at)["id"] == identifier
-        assert [event["run_seq"] for event in fetch(http, f"{at}/events")["items"]] == [1, 2, 3]
-        resolved = http.post(
-            f"/api{at}/interactions/{to_segment(identifier)}/resolve",
+        path = f"/runs/{to_segment(identifier)}"
+        assert fetch(http, path)["id"] == identifier
+        assert [event["run_seq"] for event in fetch(http, f"{path}/events")["items"]] == [1, 2, 3]
+        response = http.post(
+            f"/api{path}/interactions/{to_segment(identifier)}/resolve",
             json={"who": "ada", "outcome": "accept"},
         )
-        assert resolved.status_code == 200, resolved.text
+        assert response.status_code == 200, response.text
     assert len(fetch(http, "/runs", limit=100)["items"]) == len(HOSTILE)
 
 
@@ -152,12 +154,13 @@ def test_malformed_query_names_the_field(
 def test_missing_run_is_not_found(http: httpx.Client) -> None:
     """A run that does not exist, each of its parts, and an unknown route return 404."""
     for path in ("/runs/none", "/runs/none/stages", "/runs/none/events/1"):
-        missing = http.get(f"/api{path}")
-        assert (missing.status_code, missing.json()["error"]) == (404, "RunNotFound")
+        response = http.get(f"/api{path}")
+        assert (response.status_code, response.json()["error"]) == (404, "RunNotFound")
     assert http.get("/api/nothing").status_code == 404
 
 
 def resolve(http: httpx.Client, body: Any, interaction: str = "q") -> httpx.Response:
+    """Answer an interaction of the run `r` and return the response."""
     return http.post(f"/api/runs/r/interactions/{interaction}/resolve", json=body)
 
 
@@ -166,8 +169,8 @@ def test_first_answer_stands(http: httpx.Client, postil: Postil) -> None:
     postil.create_run("r")
     postil.ask("r", "Continue?", interaction_id="q")
     assert [item["run_id"] for item in fetch(http, "/waiting")["items"]] == ["r"]
-    accepted = resolve(http, {"who": "ada", "outcome": "accept", "note": "looks right"})
-    assert accepted.status_code == 200
+    first = resolve(http, {"who": "ada", "outcome": "accept", "note": "looks right"})
+    assert first.status_code == 200
     second = resolve(http, {"who": "bob", "outcome": "decline"})
     assert (second.status_code, second.json()["error"]) == (409, "InteractionEnded")
     (interaction,) = fetch(http, "/runs/r/interactions")["items"]
@@ -222,12 +225,12 @@ def test_answer_from_another_site_is_refused(http: httpx.Client, postil: Postil)
     """An answer with the origin of another site gets 403, and the run still waits."""
     postil.create_run("r")
     postil.ask("r", "Continue?", interaction_id="q")
-    forged = http.post(
+    response = http.post(
         "/api/runs/r/interactions/q/resolve",
         json={"who": "mallory", "outcome": "accept"},
         headers={"origin": "http://evil.example"},
     )
-    assert forged.status_code == 403
+    assert response.status_code == 403
     assert fetch(http, "/runs/r")["status"] == "waiting_for_interaction"
 
 
@@ -241,7 +244,7 @@ def test_pipeline_reports_each_part(http: httpx.Client, postil: Postil) -> None:
     assert state["audit"]["state"] == "empty"
 
 
-def test_recovers_when_postgres_returns(
+def test_requests_succeed_again_when_postgres_returns(
     http: httpx.Client, postil: Postil, database_url: str, postgres_server: EmbeddedPostgres
 ) -> None:
     """While the database refuses connections, requests get 503 with advice; afterwards they succeed again."""
@@ -253,10 +256,10 @@ def test_recovers_when_postgres_returns(
         connection.execute(
             "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [name]
         )
-        unavailable = http.get("/api/runs")
-        assert unavailable.status_code == 503, unavailable.text
-        assert unavailable.json()["error"] == "Unavailable"
-        assert "postil doctor" in unavailable.json()["advice"]
+        response = http.get("/api/runs")
+        assert response.status_code == 503, response.text
+        assert response.json()["error"] == "Unavailable"
+        assert "postil doctor" in response.json()["advice"]
         pipeline = fetch(http, "/pipeline")
         assert pipeline["postgres"]["state"] == "down"
         connection.execute(f"alter database {name} allow_connections true")

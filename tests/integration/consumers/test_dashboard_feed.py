@@ -47,6 +47,7 @@ class Publisher:
 
 @pytest.fixture
 def postil(settings: Settings) -> Iterator[Postil]:
+    """A client of the same database."""
     postil = Postil(settings.require_database_url())
     yield postil
     postil.close()
@@ -54,18 +55,20 @@ def postil(settings: Settings) -> Iterator[Postil]:
 
 @pytest.fixture
 def publisher(settings: Settings) -> Publisher:
+    """A publisher of the same database and topic."""
     return Publisher(settings)
 
 
 @pytest.fixture
 def dashboard(settings: Settings) -> Iterator[ThreadedDashboard]:
+    """A dashboard whose feed is connected to the topic."""
     with ThreadedDashboard(settings) as dashboard:
         assert dashboard.wait_live()
         yield dashboard
 
 
 class Reader:
-    """One viewer: reads the stream, and remembers the id to resume from."""
+    """Reads the stream as a page does, and remembers the id to resume from."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -155,9 +158,9 @@ def test_event_arrives_as_kafka_carries_it(
     next(stream)
     postil.create_run("é\u202e", input={"n": 1, "text": "a\nb"})
     publisher.publish()
-    sent = next(stream)[1]
-    fetched = httpx.get(f"{dashboard.url}/api/runs/~C3~A9~E2~80~AE/events/1").json()
-    assert sent == fetched
+    event = next(stream)[1]
+    envelope = httpx.get(f"{dashboard.url}/api/runs/~C3~A9~E2~80~AE/events/1").json()
+    assert event == envelope
     stream.close()
 
 
@@ -169,9 +172,9 @@ def test_events_of_other_tenants_are_not_sent(
         connection.execute("select postil.create_tenant('acme')")
     stream = Reader(dashboard.url).events()
     next(stream)
-    theirs = Postil(settings.require_database_url(), tenant="acme")
-    theirs.create_run("secret")
-    theirs.close()
+    other_postil = Postil(settings.require_database_url(), tenant="acme")
+    other_postil.create_run("secret")
+    other_postil.close()
     publisher.publish()
     postil.create_run("ours")
     publisher.publish()
@@ -191,9 +194,9 @@ def test_server_restart_resets_readers(settings: Settings, postil: Postil, publi
         next(stream)
     assert list(stream) == []  # a stop ends the streams and does not wait for the readers
     with ThreadedDashboard(settings) as after:
-        again = Reader(after.url)
-        again.last_id = reader.last_id
-        assert next(again.events())[0] == "reset"
+        resumed_reader = Reader(after.url)
+        resumed_reader.last_id = reader.last_id
+        assert next(resumed_reader.events())[0] == "reset"
 
 
 def test_feed_waits_for_its_topic(settings: Settings, postil: Postil) -> None:

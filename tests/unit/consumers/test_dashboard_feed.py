@@ -1,4 +1,4 @@
-"""The feed: a reader gets every event once and in order, or learns how many it missed."""
+"""The feed sends each reader every event once and in order, or the number of events that the reader missed."""
 
 from __future__ import annotations
 
@@ -24,10 +24,12 @@ steps = st.lists(
 
 
 def payload_of(frame: bytes) -> int:
+    """Return the number that a frame carries."""
     return int(frame.partition(b"data: ")[2].strip())
 
 
 def id_of(frame: bytes) -> str:
+    """Return the id of a frame."""
     return frame.partition(b"\n")[0].removeprefix(b"id: ").decode()
 
 
@@ -35,7 +37,7 @@ def id_of(frame: bytes) -> str:
 def test_reader_gets_each_event_once_or_a_count_of_missed(plan: list[tuple[str, int]], capacity: int) -> None:
     """In any order of publishing, reading and reconnecting, received and missed events add up to the published ones."""
     ring = Ring("e", max_frames=capacity)
-    published, received, missed, at = 0, [], 0, 0
+    published, received, missed, position = 0, [], 0, 0
     last_id = ring.id_of(0)
     for step, amount in [*plan, ("read", 10_000)]:
         if step == "publish":
@@ -43,32 +45,36 @@ def test_reader_gets_each_event_once_or_a_count_of_missed(plan: list[tuple[str, 
                 published += 1
                 ring.publish(str(published).encode())
         elif step == "read":
-            batch = ring.after(at, max_frames=amount)
+            batch = ring.after(position, max_frames=amount)
             missed += batch.missed
             received += [payload_of(frame) for frame in batch.frames]
-            at = batch.last
+            position = batch.last
             last_id = (
-                id_of(batch.frames[-1]) if batch.frames else last_id if not batch.missed else ring.id_of(at)
+                id_of(batch.frames[-1])
+                if batch.frames
+                else last_id
+                if not batch.missed
+                else ring.id_of(position)
             )
         else:
-            resumed = ring.number_of(last_id)
-            if resumed is None:  # a reset: the events before it are missed, and the reader learns that
-                missed += ring.last - at
-                at, last_id = ring.last, ring.id_of(ring.last)
+            number = ring.number_of(last_id)
+            if number is None:  # a reset, by which the reader knows that it missed events
+                missed += ring.last - position
+                position, last_id = ring.last, ring.id_of(ring.last)
             else:
-                assert resumed == at
+                assert number == position
     assert received == sorted(set(received))
     assert len(received) + missed == published
-    assert at == ring.last
+    assert position == ring.last
 
 
 @given(st.lists(st.binary(min_size=1, max_size=300).map(bytes.hex), max_size=50), st.integers(100, 2_000))
-def test_ring_stays_within_its_bytes(payloads: list[str], most: int) -> None:
+def test_ring_stays_within_its_bytes(payloads: list[str], limit: int) -> None:
     """The ring holds at most its bound of bytes, or a single frame that is larger."""
-    ring = Ring("e", max_bytes=most)
+    ring = Ring("e", max_bytes=limit)
     for payload in payloads:
         ring.publish(payload.encode())
-    assert ring.bytes <= most or ring.last - ring.first == 0
+    assert ring.bytes <= limit or ring.last - ring.first == 0
 
 
 @given(st.text(max_size=30))
@@ -77,13 +83,14 @@ def test_only_held_ids_can_be_resumed_from(text: str) -> None:
     ring = Ring("epoch", max_frames=2)
     for n in range(5):
         ring.publish(str(n).encode())
-    held = {ring.id_of(number) for number in (3, 4, 5)}
-    assert (ring.number_of(text) is not None) == (text in held)
+    held_ids = {ring.id_of(number) for number in (3, 4, 5)}
+    assert (ring.number_of(text) is not None) == (text in held_ids)
     assert ring.number_of("other-5") is None
     assert ring.number_of("epoch-6") is None
 
 
 async def take(stream: AsyncIterator[bytes]) -> str:
+    """Return the next frames of a stream as text."""
     async with asyncio.timeout(10):
         return (await anext(stream)).decode()
 
@@ -158,6 +165,7 @@ async def test_close_ends_streams_after_their_last_event() -> None:
 
 
 def envelope(**changes: object) -> dict[str, object]:
+    """Return the envelope of an event with these changes."""
     return {
         "specversion": "1.0",
         "id": "e",
@@ -170,6 +178,7 @@ def envelope(**changes: object) -> dict[str, object]:
 
 
 def encoded(**changes: object) -> bytes:
+    """Return the bytes of an event with these changes."""
     return json.dumps(envelope(**changes), separators=(",", ":")).encode()
 
 
@@ -185,9 +194,9 @@ def test_large_event_names_the_fields_left_out() -> None:
     """A large event loses its largest fields, which are null and listed in `trimmed`."""
     event = to_feed_event(encoded(data={"key": "k", "value": "x" * MAX_WHOLE, "payload": None}))
     assert event is not None
-    sent = json.loads(event.payload)
-    assert sent["trimmed"] == ["value"]
-    assert sent["data"] == {"key": "k", "value": None, "payload": None}
+    payload = json.loads(event.payload)
+    assert payload["trimmed"] == ["value"]
+    assert payload["data"] == {"key": "k", "value": None, "payload": None}
 
 
 @given(st.binary(max_size=200))
@@ -214,10 +223,10 @@ def test_line_break_cannot_end_an_event_early() -> None:
 
 @settings(max_examples=50)
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 6)), max_size=40))
-def test_repeated_events_are_recognised(sent: list[tuple[str, int]]) -> None:
+def test_repeated_events_are_recognized(messages: list[tuple[str, int]]) -> None:
     """An event counts as seen exactly if the same or a later event of its run came before."""
     deduplicator, last = Deduplicator(), dict[str, int]()
-    for run, number in sent:
+    for run, number in messages:
         event = to_feed_event(encoded(runid=run, runseq=number))
         assert event is not None
         assert deduplicator.seen(event) == (number <= last.get(run, 0))
