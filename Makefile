@@ -8,7 +8,7 @@ DATA ?= .postil
 FOLDER ?= docs
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint lint-code lint-sql lint-imports lint-types format faults bench docs lock upgrade clean
+.PHONY: help setup run demo test lint lint-code lint-sql lint-imports lint-rules lint-types format faults bench docs lock upgrade clean
 
 help: ## Show what can be made
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,7 +35,7 @@ test: setup ## Run every test, against a real PostgreSQL and a real Kafka
 faults: setup ## Run the tests that kill, cut and stop things
 	$(BIN)/pytest tests/faults
 
-lint: lint-code lint-sql lint-imports lint-types ## Check style, types and the direction of imports
+lint: lint-code lint-sql lint-imports lint-rules lint-types ## Check style, types, the direction of imports, and the rules of CONTRIBUTING
 
 lint-code: setup
 	$(BIN)/ruff check .
@@ -46,6 +46,12 @@ lint-sql: setup
 
 lint-imports: setup
 	$(BIN)/lint-imports
+
+lint-rules: setup
+	$(BIN)/python tests/rules/check_words.py
+	$(BIN)/python tests/rules/check_structure.py
+	$(BIN)/python tests/rules/check_exceptions.py
+	$(BIN)/python tests/rules/check_commits.py
 
 lint-types: setup
 	$(BIN)/mypy
