@@ -16,23 +16,18 @@ import structlog
 
 from postil.model.envelope import InvalidEnvelope, RawEvent, raw_event
 from postil.runtime.failpoints import reach
-from postil_consumers.audit.log import manifest
+from postil_consumers.audit.log.failures import damaged, storage_failed
+from postil_consumers.audit.log.layout import INDEX, MANIFEST, log_directory, segment_name, whole_lines
 from postil_consumers.audit.log.lock import DirectoryLock
 from postil_consumers.audit.log.records import dead_letter_line, is_dead_letter
-from postil_consumers.audit.log.recovery import MANIFEST, damaged, lines
-from postil_consumers.audit.log.run_index import INDEX, RunIndex
-from postil_consumers.audit.log.writer import SEGMENT_RECORDS, Line, PartitionLog, storage_failed
+from postil_consumers.audit.log.run_index import RunIndex
+from postil_consumers.audit.log.writer import SEGMENT_RECORDS, Line, PartitionLog
 from postil_consumers.runtime.sequencer import Progress
 from postil_consumers.runtime.sink import Item, Partition, Record, Resume
 
 _REBUILD_STEP = 10_000
 
 logger = structlog.get_logger("postil.audit")
-
-
-def log_directory(audit_dir: Path, topic: str, partition: int) -> Path:
-    """Where a partition's log is."""
-    return audit_dir / f"{topic}-{partition}"
 
 
 def consumer_group(topic: str) -> str:
@@ -78,7 +73,7 @@ class AuditSink:
                 partition.topic,
                 partition.number,
                 segment_records=self._segment_records,
-                known=index.covered,
+                indexed=index.covered,
             )
             opened.callback(written.close)
             try:
@@ -145,7 +140,7 @@ def bring_up(index: RunIndex, written: PartitionLog) -> None:
     state = written.state
     if index.covered == (state.size, state.root):
         return
-    if not state.prefix_known or index.covered[0] > state.size:
+    if not state.index_matches or index.covered[0] > state.size:
         logger.warning("the run index is not this log's; building it anew", log=str(written.directory))
         index.clear()
     if state.size - index.covered[0] > _REBUILD_STEP:
@@ -176,8 +171,8 @@ def _records_from(written: PartitionLog, size: int) -> Iterator[bytes]:
     per_segment = written.state.settings.segment_records
     first = size - size % per_segment
     while first < written.state.size:
-        path = written.directory / manifest.segment_name(first)
-        for number, (_, line) in enumerate(lines(path), first):
+        path = written.directory / segment_name(first)
+        for number, (_, line) in enumerate(whole_lines(path), first):
             if number >= size:
                 yield line
         first += per_segment

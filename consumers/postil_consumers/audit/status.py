@@ -19,7 +19,7 @@ from typing import (
 
 from typing_extensions import TypedDict  # pydantic reads typing.TypedDict only from Python 3.12 on
 
-from postil_consumers.audit.log.recovery import MANIFEST
+from postil_consumers.audit.log.layout import MANIFEST, segment_files
 
 _TAIL_BYTES = 64 * 1024
 """Bytes read from the end of a manifest: a few hundred entries."""
@@ -57,7 +57,7 @@ def audit_log(directory: Path) -> AuditLogState:
 def _figures(manifests: list[Path]) -> _Figures:
     records = [_size(_tail(manifest)) for manifest in manifests]
     changed = [manifest.stat().st_mtime for manifest in manifests]
-    segments = [file.stat().st_size for m in manifests for file in m.parent.glob("0*.ndjson")]
+    segments = [file.stat().st_size for manifest in manifests for file in segment_files(manifest.parent)]
     return {
         "leaves": sum(records),
         "segments": len(segments),

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from postil.settings import Settings
-from postil_consumers.audit.log.recovery import last_commit
-from postil_consumers.audit.sink import log_directory
+from postil_consumers.audit.log.layout import log_directory
+from postil_consumers.audit.log.manifest_reader import last_commit
 from postil_consumers.audit.verify.log_check import logs_in, size_of, verify_log
 from postil_consumers.audit.verify.sequence_check import Name
 from postil_consumers.verify.comparison import Comparison

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fixtures.audit_tampering import RECORDS, SEEDS, SEGMENT, finding_texts, lines, segments
-from postil_consumers.audit.log import manifest
+from postil_consumers.audit.log.layout import segment_name
 from postil_consumers.audit.log.writer import Line, PartitionLog
 from postil_consumers.audit.verify.log_check import verify_log
 from postil_consumers.testing import event_value
@@ -51,7 +51,7 @@ def test_uncovered_bytes_at_the_end_are_in_doubt(log: Path, file: str, appended:
     last = segments(log)[-1]
     path = {
         "segment": last,
-        "next segment": log / manifest.segment_name(RECORDS),
+        "next segment": log / segment_name(RECORDS),
         "manifest": log / "manifest.ndjson",
     }[file]
     start = path.stat().st_size if path.exists() else 0
@@ -87,7 +87,7 @@ def test_a_finding_does_not_hide_uncovered_bytes(log: Path) -> None:
 
 
 def test_a_running_writer_causes_no_finding_or_doubt(tmp_path: Path) -> None:
-    """The check waits for the manifest entries of a running writer and reports neither a finding nor a finding."""
+    """The check waits for the manifest entries of a running writer and finds nothing."""
     log = PartitionLog(tmp_path / "events-0", "events", 0, segment_records=64)
     log.append([Line(event_value("r", 1), 0, False)], 1)
     finished = threading.Event()

@@ -13,6 +13,8 @@ from typing import Any, ClassVar, TypeAlias, cast
 
 import orjson
 
+from postil_consumers.audit.log.layout import is_segment_name
+
 FORMAT = "postil-audit/1"
 NO_HASH = "0" * 64
 """The first entry has this as the hash of the entry before it."""
@@ -71,7 +73,6 @@ class Seal:
 Entry: TypeAlias = Open | Commit | Seal
 _TYPES: dict[str, type[Entry]] = {kind.type: kind for kind in (Open, Commit, Seal)}
 _HASH = re.compile(r"[0-9a-f]{64}")
-_SEGMENT = re.compile(r"[0-9]{20}\.ndjson")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +85,9 @@ class Link:
     entry: Entry
 
 
-def segment_name(first: int) -> str:
-    """The file of the segment whose first record is `first`; names sort as the records do."""
-    return f"{first:020}.ndjson"
-
-
-def leaves_name(segment: str) -> str:
-    """The file of a segment's leaf hashes."""
-    return segment.removesuffix(".ndjson") + ".leaves"
+def leaves_digest(leaves: bytes) -> str:
+    """Return the field `leaves` of a commit for the leaf hashes of its records in a row."""
+    return sha256(leaves).hexdigest()
 
 
 def encode(entry: Entry, number: int, prev: str) -> tuple[bytes, str]:
@@ -143,7 +139,7 @@ def _check(entry: Entry) -> None:
     hashes = (entry.leaves, entry.root) if isinstance(entry, Commit) else entry.frontier
     if not all(_HASH.fullmatch(str(node)) for node in hashes):
         raise InvalidEntry("a hash is malformed")
-    if not _SEGMENT.fullmatch(entry.segment):
+    if not is_segment_name(entry.segment):
         raise InvalidEntry("segment is not the name of a segment")
 
 

@@ -13,9 +13,6 @@ from pathlib import Path
 from postil.model.envelope import RawEvent
 from postil_consumers.errors import StorageFailed
 
-INDEX = "index.sqlite"
-"""The cache's file in the log's directory."""
-
 # Runs whose row is kept in memory: hits for the runs that are alive, bounded for all that ever were.
 _CACHED_RUNS = 100_000
 

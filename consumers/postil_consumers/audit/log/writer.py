@@ -12,10 +12,12 @@ from typing import NamedTuple
 
 from postil.runtime.failpoints import reach
 from postil_consumers.audit.log import manifest
+from postil_consumers.audit.log.failures import damaged, storage_failed
+from postil_consumers.audit.log.layout import MANIFEST, leaves_name
 from postil_consumers.audit.log.lock import DirectoryLock
 from postil_consumers.audit.log.merkle import Tree, leaf_hashes
-from postil_consumers.audit.log.recovery import MANIFEST, State, batch_digest, damaged, recover
-from postil_consumers.errors import StorageFailed
+from postil_consumers.audit.log.recovery import recover
+from postil_consumers.audit.log.state import State
 
 SEGMENT_RECORDS = 65_536
 """Records in a full segment: a power of 256, so that its leaf hashes are whole tiles of a tlog-tiles tree."""
@@ -39,11 +41,11 @@ class PartitionLog:
         partition: int,
         *,
         segment_records: int = SEGMENT_RECORDS,
-        known: tuple[int, str] = (0, ""),
+        indexed: tuple[int, str] = (0, ""),
     ) -> None:
         """Take the directory, repair a torn tail, and continue where the manifest ends.
 
-        A log keeps the segment size that it was begun with. `recover` describes `known`.
+        A log keeps the segment size that it was begun with. `recover` describes `indexed`.
         Raises `AuditLogLocked`, `AuditLogDamaged`, or `StorageFailed` where the directory cannot be used.
         """
         self.directory = directory
@@ -52,8 +54,8 @@ class PartitionLog:
                 directory.mkdir(parents=True, exist_ok=True)
                 self._lock = DirectoryLock(directory)
                 opened.callback(self._lock.close)
-                self._state = recover(directory, known) or _begin(
-                    directory, topic, partition, segment_records, known
+                self._state = recover(directory, indexed) or _begin(
+                    directory, topic, partition, segment_records, indexed
                 )
                 _check_owner(self._state, directory, topic, partition)
                 self._manifest = _open(directory / MANIFEST)
@@ -74,7 +76,7 @@ class PartitionLog:
         self._segment = _open(self.directory / state.segment)
         self._leaves = -1
         try:
-            self._leaves = _open(self.directory / manifest.leaves_name(state.segment))
+            self._leaves = _open(self.directory / leaves_name(state.segment))
             # Until the segment is sealed these are a cache of what the records give: put there anew.
             _write(self._leaves, leaves, 0)
             self._leaves_end = len(leaves)
@@ -142,7 +144,7 @@ class PartitionLog:
             first_offset=lines[0].offset,
             next_offset=next_offset,
             topic_id=topic_id,
-            leaves=batch_digest(joined),
+            leaves=manifest.leaves_digest(joined),
             root=tree.root().hex(),
         )
         number = state.entry + 1
@@ -201,15 +203,6 @@ class PartitionLog:
         self._lock.close()
 
 
-def storage_failed(directory: Path, error: OSError) -> StorageFailed:
-    """The audit log's place cannot be written (or read) now."""
-    return StorageFailed(
-        f"{error.filename or directory} cannot be written: {error.strerror or error}",
-        advice="Free space, correct the permissions, or name another place with POSTIL_AUDIT_DIR; "
-        "nothing is lost, and a running writer continues without a restart.",
-    )
-
-
 def _seal(state: State, tree: Tree, end: int, number: int, prev: str) -> tuple[bytes, int, str]:
     """The entry that seals the open segment, after the entry `number`: its line, number and hash."""
     nodes = tuple(node.hex() for node in tree.frontier)
@@ -220,7 +213,7 @@ def _seal(state: State, tree: Tree, end: int, number: int, prev: str) -> tuple[b
 
 
 def _begin(
-    directory: Path, topic: str, partition: int, segment_records: int, known: tuple[int, str]
+    directory: Path, topic: str, partition: int, segment_records: int, indexed: tuple[int, str]
 ) -> State:
     opening = manifest.Open(topic, partition, segment_records)
     text, digest = manifest.encode(opening, 0, manifest.NO_HASH)
@@ -233,7 +226,7 @@ def _begin(
         _sync_directory(directory.parent)
     finally:
         os.close(fd)
-    return State(opening, 0, digest, len(text), prefix_known=known[0] == 0)
+    return State(opening, 0, digest, len(text), index_matches=indexed[0] == 0)
 
 
 def _check_owner(state: State, directory: Path, topic: str, partition: int) -> None:

@@ -17,9 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from postil_consumers.audit.log import manifest
+from postil_consumers.audit.log.failures import unreadable
+from postil_consumers.audit.log.layout import INDEX, MANIFEST, segment_files, segment_name, whole_lines
 from postil_consumers.audit.log.merkle import Tree
-from postil_consumers.audit.log.recovery import MANIFEST, lines
-from postil_consumers.audit.log.run_index import INDEX, remembered_size
+from postil_consumers.audit.log.run_index import remembered_size
 from postil_consumers.audit.verify.findings import Findings
 from postil_consumers.audit.verify.manifest_check import Chain, read_chain
 from postil_consumers.audit.verify.segment_check import Observer, SegmentCheck
@@ -53,28 +54,28 @@ def logs_in(audit_dir: Path) -> list[Path]:
     Raises `AuditLogUnreadable` where there is none.
     """
     try:
-        if (audit_dir / MANIFEST).exists() or any(audit_dir.glob("0*.ndjson")):
+        if _is_log(audit_dir):
             return [audit_dir]
-        found = [path for path in audit_dir.iterdir() if path.is_dir() and _is_log(path)]
+        logs = [path for path in audit_dir.iterdir() if path.is_dir() and _is_log(path)]
     except FileNotFoundError:
-        found = []
+        logs = []
     except OSError as error:
         raise unreadable(audit_dir, error) from error
-    if not found:
+    if not logs:
         raise AuditLogUnreadable(
             f"{audit_dir} holds no audit log.",
             advice="Name its directory, or set POSTIL_AUDIT_DIR; `postil consume audit` writes it.",
         )
-    return sorted(found, key=lambda path: (path.name.rpartition("-")[0], len(path.name), path.name))
+    return sorted(logs, key=lambda path: (path.name.rpartition("-")[0], len(path.name), path.name))
 
 
 def _is_log(path: Path) -> bool:
-    return (path / MANIFEST).exists() or any(path.glob("0*.ndjson"))
+    return (path / MANIFEST).exists() or bool(segment_files(path))
 
 
 def size_of(directory: Path) -> int:
     """Bytes of records in a log, for a progress bar."""
-    return sum(path.stat().st_size for path in directory.glob("0*.ndjson"))
+    return sum(path.stat().st_size for path in segment_files(directory))
 
 
 def verify_log(
@@ -94,14 +95,6 @@ def verify_log(
         return _LogCheck(directory, wait, observe, advance).run()
     except OSError as error:
         raise unreadable(directory, error) from error
-
-
-def unreadable(place: Path, error: OSError) -> AuditLogUnreadable:
-    """Return the error for a file of the log that cannot be read."""
-    return AuditLogUnreadable(
-        f"{error.filename or place} cannot be read: {error.strerror or error}",
-        advice="Name the audit directory, and run it as a user who may read it.",
-    )
 
 
 class _LogCheck:
@@ -189,7 +182,7 @@ class _LogCheck:
 
     def _check_unknown_segments(self, unknown: Sequence[Path]) -> None:
         """Report the segments that the manifest lacks, except the one that a writer may have begun meanwhile."""
-        begun = manifest.segment_name(self._report.records)
+        begun = segment_name(self._report.records)
         for path in unknown:
             if path.name == begun:
                 self._tails.append(Tail(path, 0, path.stat().st_size, self._report.records))
@@ -201,7 +194,7 @@ class _LogCheck:
     def _judge(self, tail: Tail) -> None:
         """Judge bytes that no writer covered: a copy of a record of the log was certainly appended by a forger."""
         self._report.uncovered += tail.end - tail.begin
-        for number, (at, line) in enumerate(lines(tail.path, tail.begin), tail.record or 0):
+        for number, (at, line) in enumerate(whole_lines(tail.path, tail.begin), tail.record or 0):
             run = self._sequence.holds(line) if tail.record is not None else None
             if run is not None:
                 self._findings.add(

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from postil_consumers.audit.log import manifest
+from postil_consumers.audit.log.layout import MANIFEST
 from postil_consumers.audit.log.manifest import Link
-from postil_consumers.audit.log.recovery import MANIFEST
 from postil_consumers.audit.verify.findings import Findings
 
 

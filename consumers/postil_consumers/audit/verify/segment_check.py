@@ -8,8 +8,8 @@ from typing import IO, TypeAlias
 
 from postil.model.envelope import read_head
 from postil_consumers.audit.log import manifest
+from postil_consumers.audit.log.layout import leaves_name
 from postil_consumers.audit.log.merkle import HASH_SIZE, Tree, leaf_hash, leaf_hashes
-from postil_consumers.audit.log.recovery import batch_digest
 from postil_consumers.audit.verify.diff import Edit, edits
 from postil_consumers.audit.verify.findings import Findings
 from postil_consumers.audit.verify.sequence_check import Name, SequenceCheck
@@ -42,7 +42,7 @@ class SegmentCheck:
         self.tail: Tail | None = None
         self._name = name
         self._path = directory / name
-        self._leaves_path = directory / manifest.leaves_name(name)
+        self._leaves_path = directory / leaves_name(name)
         self._log = directory.name
         self._commits = commits
         self._seal = seal
@@ -89,7 +89,7 @@ class SegmentCheck:
         records = text[:-1].split(b"\n")
         found = leaf_hashes(records)
         kept = self._leaves[(commit.first - self.first) * HASH_SIZE : (commit.size - self.first) * HASH_SIZE]
-        if text.endswith(b"\n") and batch_digest(b"".join(found)) == commit.leaves:
+        if text.endswith(b"\n") and manifest.leaves_digest(b"".join(found)) == commit.leaves:
             if kept != b"".join(found) and (self._seal or len(kept) == len(found) * HASH_SIZE):
                 self._note(
                     "leaves", "the leaf hashes were altered", commit.first, commit.begin, until=commit.size
@@ -99,7 +99,7 @@ class SegmentCheck:
         else:
             self._sound = False
             sequence.trusted = False
-            self._grow(_split(kept) if batch_digest(kept) == commit.leaves else None, commit)
+            self._grow(_split(kept) if manifest.leaves_digest(kept) == commit.leaves else None, commit)
 
     def _fill(self, upto: int) -> None:
         """Expect the records of an altered or missing entry: only the leaf hashes have them, and the next root."""

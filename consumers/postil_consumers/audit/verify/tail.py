@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from postil_consumers.audit.log.recovery import MANIFEST, last_commit
+from postil_consumers.audit.log.layout import MANIFEST
+from postil_consumers.audit.log.manifest_reader import last_commit
 
 _POLL_SECONDS = 0.02
 
