@@ -1,11 +1,9 @@
 """The errors of the consumers, as one tree. The type of an error states whether a retry may succeed.
 
 PostilError
-├── Unavailable
-│   └── Transient             a retry may succeed: the runner retries without limit
-│       └── StorageFailed     the audit directory cannot be written now (full, read-only, broken)
-├── ConfigurationError
-│   └── Misconfigured         an operator must change something: the runner stops, with health red
+├── Unavailable               a retry may succeed: the runner retries without limit
+│   └── StorageFailed         the audit directory cannot be written now (full, read-only, broken)
+├── ConfigurationError        an operator must change something: the runner stops, with health red
 └── ConsumerError
     ├── AuditLogLocked        another process writes this audit log
     ├── AuditLogUnreadable    the audit log is missing or may not be read
@@ -16,19 +14,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from postil.errors import ConfigurationError, PostilError, Unavailable
+from postil.errors import PostilError, Unavailable
 
 
-class Transient(Unavailable):
-    """An operation failed and may succeed later. The runner retries it with growing pauses."""
-
-
-class StorageFailed(Transient):
+class StorageFailed(Unavailable):
     """The audit directory cannot be written now. Nothing of the batch counts as written."""
-
-
-class Misconfigured(ConfigurationError):
-    """An operation cannot succeed until an operator changes a setting, a permission or a file."""
 
 
 class ConsumerError(PostilError):

@@ -2,7 +2,7 @@
 
 What it costs, per event of 700 bytes: 20 to 25 microseconds of one core from message to durable record,
 25 to 30 before the head was read by one anchored regex in place of parsing the JSON, and before the collector's
-thresholds were raised (see `process`). The two fsyncs of a batch vanish in batches of thousands.
+thresholds were raised (`postil.runtime.signals`). The two fsyncs of a batch vanish in batches of thousands.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import psycopg
 
-from postil_consumers.errors import Misconfigured, Transient
+from postil.errors import ConfigurationError, Unavailable
 
 _PAGE = 1_000
 _CONNECT_SECONDS = 5
@@ -29,7 +29,7 @@ class PostgresGaps:
         self._connection: psycopg.Connection[tuple[int, str]] | None = None
 
     def events(self, run: str, first: int, last: int) -> Iterator[bytes]:
-        """Yield the values of the run's events, page by page. Raises `Transient` while the database is unavailable."""
+        """Yield the values of the run's events, page by page. Raises `Unavailable` while the database is unavailable."""
         tenant, _, run_id = run.partition("/")
         if "\0" in run:
             return  # Postgres cannot store this text, so no such run exists
@@ -60,18 +60,18 @@ class PostgresGaps:
             self._connection = None
 
 
-def typed_error(error: psycopg.Error, doing: str) -> Transient | Misconfigured:
-    """Return the typed error for an error of the driver. It is `Misconfigured` if an operator must change something."""
+def typed_error(error: psycopg.Error, doing: str) -> Unavailable | ConfigurationError:
+    """Return the typed error for an error of the driver. It is `ConfigurationError` if an operator must change something."""
     text = str(error).strip() or type(error).__name__
     what = f"Postgres: {doing}: {text.splitlines()[0]}"
     sqlstate = error.sqlstate or ""
     if sqlstate in {"3F000", "42P01", "42883"}:
-        return Misconfigured(what, advice="The schema is missing: run `postil migrate`.")
+        return ConfigurationError(what, advice="The schema is missing: run `postil migrate`.")
     if sqlstate == "42501":
-        return Misconfigured(
+        return ConfigurationError(
             what, advice="Grant this role USAGE on schema postil, SELECT on its tables, EXECUTE."
         )
-    return Transient(
+    return Unavailable(
         what,
         advice="Check POSTIL_DATABASE_URL and that the server runs; a running consumer tries again by itself.",
     )

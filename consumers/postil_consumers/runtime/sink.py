@@ -56,8 +56,8 @@ class Sink(Protocol):
     any number of times, then `close`. By the run_seq rule, a sink receives each event of a run once, in order,
     from run_seq 1 on and without gaps.
 
-    Every method may raise `Transient`: the runner closes the partition, waits, opens it again, and delivers again
-    from the offset that `open` returns. `Misconfigured` stops the runner until an operator acts.
+    Every method may raise `Unavailable`: the runner closes the partition, waits, opens it again, and delivers again
+    from the offset that `open` returns. `ConfigurationError` stops the runner until an operator acts.
     """
 
     @property

@@ -10,10 +10,10 @@ from typing import Self
 
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
 
+from postil.errors import Unavailable
 from postil.kafka import TopicLookup, typed_error
 from postil.model.envelope import InvalidEnvelope, raw_event
 from postil_consumers.audit.log.merkle import leaf_hash
-from postil_consumers.errors import Transient
 from postil_consumers.runtime.kafka_client import find_topic, new_consumer
 from postil_consumers.verify.ledger import DIGEST_SIZE
 
@@ -87,7 +87,7 @@ class TopicReader:
             if messages:
                 heard = time.monotonic()
             elif time.monotonic() - heard > _SILENCE:
-                raise Transient(
+                raise Unavailable(
                     f"Kafka sent nothing of {self.topic} for {_SILENCE:.0f} s, with messages left in {sorted(left)}.",
                     advice="Check the brokers, then run it again.",
                 )

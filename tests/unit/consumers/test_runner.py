@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 
 import pytest
 
-from postil_consumers.errors import AuditLogDamaged, Misconfigured, StorageFailed, Transient
+from postil.errors import ConfigurationError, Unavailable
+from postil_consumers.errors import AuditLogDamaged, StorageFailed
 from postil_consumers.runtime.health import Health
 from postil_consumers.runtime.retries import NEEDS_OPERATOR, TRANSIENT, pause_before
 from postil_consumers.runtime.runner import Runner
@@ -138,7 +139,7 @@ class Flaky(MemoryGaps):
     def events(self, run: str, first: int, last: int) -> Iterable[bytes]:
         if self.failures:
             self.failures -= 1
-            raise Transient("the database is away", advice="wait")
+            raise Unavailable("the database is away", advice="wait")
         return super().events(run, first, last)
 
 
@@ -165,7 +166,7 @@ class Failing(MemorySink):
         super().__init__()
         self.failures = failures
         self.refusing = refusing
-        self.error: type[Misconfigured | AuditLogDamaged] = AuditLogDamaged
+        self.error: type[ConfigurationError | AuditLogDamaged] = AuditLogDamaged
 
     def open(self, partition: Partition) -> int | Resume:
         if partition == self.refusing:
@@ -206,12 +207,12 @@ def test_a_damaged_partition_is_red_and_stops_no_other(source: MemorySource) -> 
 
 
 def test_a_wrong_setting_stops_the_runner(source: MemorySource) -> None:
-    """`Misconfigured` ends the runner with red health and the error's advice."""
+    """`ConfigurationError` ends the runner with red health and the error's advice."""
     sink = Failing(refusing=FIRST)
-    sink.error = Misconfigured
+    sink.error = ConfigurationError
     runner = Runner(source, sink, MemoryGaps())
 
-    with pytest.raises(Misconfigured):
+    with pytest.raises(ConfigurationError):
         run_until_quiet(runner, source)
 
     assert (runner.health.state, runner.health.advice) == ("red", "repair it")
