@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from postil.cli.console import err, exit_with, out, print_json
+
+if TYPE_CHECKING:  # the command line starts without the modules of the audit log
+    from postil_consumers.audit.verify.log_check import LogReport
 
 
 def register(consume: typer.Typer, audit: typer.Typer) -> None:
@@ -83,34 +87,41 @@ def verify(
         reports = [
             verify_log(log, wait=wait, advance=lambda read: progress.advance(task, read)) for log in logs
         ]
-    tampered = sum(len(report.findings) for report in reports)
-    inconclusive = sum(len(report.inconclusive) for report in reports)
-    code = 1 if tampered else 2 if inconclusive else 0
+    code = (
+        1 if any(report.findings for report in reports) else 2 if any(r.inconclusive for r in reports) else 0
+    )
     if as_json:
-        print_json(
+        print_json(_as_dict(reports, code))
+    else:
+        _print(reports, code)
+    exit_with(code)
+
+
+def _as_dict(reports: Sequence[LogReport], code: int) -> dict[str, Any]:
+    return {
+        "sound": code == 0,
+        "verdict": {0: "sound", 1: "tampered", 2: "unknown"}[code],
+        "records": sum(report.records for report in reports),
+        "findings": sum(len(report.findings) for report in reports),
+        "doubts": sum(len(report.inconclusive) for report in reports),
+        "logs": [
             {
-                "sound": code == 0,
-                "verdict": {0: "sound", 1: "tampered", 2: "unknown"}[code],
-                "records": sum(report.records for report in reports),
-                "findings": tampered,
-                "doubts": inconclusive,
-                "logs": [
-                    {
-                        "log": report.name,
-                        "records": report.records,
-                        "dead_letters": report.dead_letters,
-                        "entries": report.entries,
-                        "segments": report.segments,
-                        "uncovered_bytes": report.uncovered,
-                        "findings": report.findings.listed(),
-                        "doubts": report.inconclusive.listed(),
-                        "unlisted": report.findings.unlisted,
-                    }
-                    for report in reports
-                ],
+                "log": report.name,
+                "records": report.records,
+                "dead_letters": report.dead_letters,
+                "entries": report.entries,
+                "segments": report.segments,
+                "uncovered_bytes": report.uncovered,
+                "findings": report.findings.listed(),
+                "doubts": report.inconclusive.listed(),
+                "unlisted": report.findings.unlisted,
             }
-        )
-        exit_with(code)
+            for report in reports
+        ],
+    }
+
+
+def _print(reports: Sequence[LogReport], code: int) -> None:
     width = max(len(report.name) for report in reports)
     for report in reports:
         out.print(
@@ -129,4 +140,3 @@ def verify(
             out.print(f"  {finding}", markup=False, style="yellow")
     verdict, style = {0: ("sound", "green"), 1: ("TAMPERED", "red"), 2: ("inconclusive", "yellow")}[code]
     out.print(f"  {verdict}", style=f"bold {style}")
-    exit_with(code)

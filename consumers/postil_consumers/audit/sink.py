@@ -38,8 +38,8 @@ def consumer_group(topic: str) -> str:
 class AuditSink:
     """Writes every message of a topic to the audit log, exactly once in effect.
 
-    The place to resume is the manifest's, which is written after the records and before Kafka's offset:
-    what a crash left out is read again, what it did not is dropped by the run_seq rule.
+    It resumes at the offset in the manifest, which is written after the records and before the offset in Kafka.
+    After a crash, Kafka delivers again what the manifest lacks. The run_seq rule drops what it has.
     """
 
     name = "audit"
@@ -56,44 +56,45 @@ class AuditSink:
             raise storage_failed(audit_dir, error) from error
 
     def open(self, partition: Partition) -> int | Resume:
-        """Repair the log's tail and bring the index up to it; answer the manifest's offset.
+        """Repair the log's tail, and bring the index up to date. Returns the offset in the manifest.
 
-        Raises `AuditLogDamaged` where the files contradict the manifest.
+        Raises `AuditLogDamaged` if the files contradict the manifest.
         """
         directory = log_directory(self._dir, partition.topic, partition.number)
-        with contextlib.ExitStack() as opened:
+        with contextlib.ExitStack() as cleanup:
             try:
                 directory.mkdir(parents=True, exist_ok=True, mode=0o750)
                 index = RunIndex(directory / INDEX)
             except OSError as error:
                 raise storage_failed(directory, error) from error
-            opened.callback(index.close)
-            written = PartitionLog(
+            cleanup.callback(index.close)
+            log = PartitionLog(
                 directory,
                 partition.topic,
                 partition.number,
                 segment_records=self._segment_records,
                 indexed=index.covered,
             )
-            opened.callback(written.close)
+            cleanup.callback(log.close)
             try:
-                bring_up(index, written)
+                update_index(index, log)
             except OSError as error:
                 raise storage_failed(directory, error) from error
-            opened.pop_all()
-        self._open[partition] = written, index
-        state = written.state
-        if written.cut_off:
+            cleanup.pop_all()
+        self._open[partition] = log, index
+        state = log.state
+        if log.cut_off:
             logger.warning(
                 "cut off what no manifest entry covers",
                 log=str(directory),
-                bytes=written.cut_off,
+                bytes=log.cut_off,
                 record=state.size,
             )
         if state.next_offset is None:
             return Resume.OLDEST
         if partition.topic_id and state.topic_id and partition.topic_id != state.topic_id:
-            # Another topic of the same name: offsets say nothing. Duplicates are dropped, gaps come from Postgres.
+            # Another topic of the same name: the old offset means nothing there.
+            # The run_seq rule drops duplicates, and Postgres has the events that the new topic lacks.
             logger.warning(
                 "the topic was created anew; reading all of it", partition=str(partition), was=state.topic_id
             )
@@ -101,14 +102,14 @@ class AuditSink:
         return state.next_offset
 
     def progress(self, partition: Partition) -> Progress:
-        """The run index."""
+        """Return the run index."""
         return self._open[partition][1]
 
     def deliver(self, partition: Partition, items: Sequence[Item], next_offset: int) -> None:
-        """Records, manifest entry, then the index; the Kafka offset is the runner's, after this."""
+        """Write the records, then the manifest entry, then the index. The runner commits the Kafka offset after that."""
         if not items:
             return  # only duplicates: reading them again costs less than an empty entry
-        written, index = self._open[partition]
+        log, index = self._open[partition]
         lines: list[Line] = []
         events: list[RawEvent] = []
         for item in items:
@@ -117,61 +118,62 @@ class AuditSink:
                 lines.append(Line(item.event.value, item.offset, False))
             else:
                 lines.append(Line(dead_letter_line(item, partition), item.offset, True))
-        written.append(lines, next_offset, partition.topic_id)
-        index.apply(events, written.state.size, written.state.root)
+        log.append(lines, next_offset, partition.topic_id)
+        index.apply(events, log.state.size, log.state.root)
         reach("audit.index_updated")
 
     def close(self, partition: Partition) -> None:
-        """Let go of the partition's log."""
-        opened = self._open.pop(partition, None)
-        if opened:
-            opened[0].close()
-            opened[1].close()
+        """Close the partition's log and its index. Does nothing if they are not open."""
+        if partition in self._open:
+            log, index = self._open.pop(partition)
+            log.close()
+            index.close()
 
     def shutdown(self) -> None:
-        """Let go of everything."""
+        """Close all partitions, and release the directory."""
         for partition in list(self._open):
             self.close(partition)
         self._lock.close()
 
 
-def bring_up(index: RunIndex, written: PartitionLog) -> None:
-    """Make the index say what the files say: from where it stands if that is a place in this log, else from nothing."""
-    state = written.state
+def update_index(index: RunIndex, log: PartitionLog) -> None:
+    """Apply the records that the index lacks. Builds it anew if it does not belong to this log.
+
+    Raises `AuditLogDamaged` if the segments do not hold what the manifest states.
+    """
+    state = log.state
     if index.covered == (state.size, state.root):
         return
     if not state.index_matches or index.covered[0] > state.size:
-        logger.warning("the run index is not this log's; building it anew", log=str(written.directory))
+        logger.warning("the run index is not this log's; building it anew", log=str(log.directory))
         index.clear()
     if state.size - index.covered[0] > _REBUILD_STEP:
-        logger.info("reading the log to build its run index", log=str(written.directory), records=state.size)
+        logger.info("reading the log to build its run index", log=str(log.directory), records=state.size)
     size = index.covered[0]
-    events = _records_from(written, size)
+    records = _records_from(log, size)
     while size < state.size:
-        step = list(islice(events, _REBUILD_STEP))
+        step = list(islice(records, _REBUILD_STEP))
         try:
-            found = [raw_event(line) for line in step if not is_dead_letter(line)]
+            events = [raw_event(line) for line in step if not is_dead_letter(line)]
         except InvalidEnvelope as error:
             raise damaged(
-                written.directory / MANIFEST,
+                log.directory / MANIFEST,
                 f"after record {size} there is one that is not an event: {error.what}.",
             ) from None
         if not step:
-            raise damaged(
-                written.directory / MANIFEST, f"it has {state.size:,} records, the segments {size:,}."
-            )
+            raise damaged(log.directory / MANIFEST, f"it has {state.size:,} records, the segments {size:,}.")
         size += len(step)
-        # Before the last step the size stands for no place in the manifest: a crash here begins again.
+        # Before the last step, no commit has this size: the empty root makes a crash here begin again.
         root = state.root if size == state.size else ""
-        index.apply(found, size, root)
+        index.apply(events, size, root)
 
 
-def _records_from(written: PartitionLog, size: int) -> Iterator[bytes]:
-    """The log's records from a number on."""
-    per_segment = written.state.settings.segment_records
+def _records_from(log: PartitionLog, size: int) -> Iterator[bytes]:
+    """Yield the log's records from the number `size` on."""
+    per_segment = log.state.settings.segment_records
     first = size - size % per_segment
-    while first < written.state.size:
-        path = written.directory / segment_name(first)
+    while first < log.state.size:
+        path = log.directory / segment_name(first)
         for number, (_, line) in enumerate(whole_lines(path), first):
             if number >= size:
                 yield line

@@ -56,13 +56,13 @@ def audit_log(directory: Path) -> AuditLogState:
 
 def _figures(manifests: list[Path]) -> _Figures:
     records = [_size(_tail(manifest)) for manifest in manifests]
-    changed = [manifest.stat().st_mtime for manifest in manifests]
+    times = [manifest.stat().st_mtime for manifest in manifests]
     segments = [file.stat().st_size for manifest in manifests for file in segment_files(manifest.parent)]
     return {
         "leaves": sum(records),
         "segments": len(segments),
         "bytes": sum(segments),
-        "committed_at": datetime.fromtimestamp(max(changed), UTC) if any(records) else None,
+        "committed_at": datetime.fromtimestamp(max(times), UTC) if any(records) else None,
     }
 
 

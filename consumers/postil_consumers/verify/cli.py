@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from postil.cli.console import err, exit_with, out, print_json
+
+if TYPE_CHECKING:  # the command line starts without the modules of the comparison
+    from postil_consumers.verify.report import Report
 
 
 def register(app: typer.Typer) -> None:
@@ -45,7 +48,12 @@ def verify(
         report = run(load_settings(), wait=wait, step=step)
     if as_json:
         print_json(report.as_dict())
-        exit_with(report.exit_code)
+    else:
+        _print(report)
+    exit_with(report.exit_code)
+
+
+def _print(report: Report) -> None:
     for line in report.lines():
         out.print(line, markup=False)
     for findings, style in (
@@ -57,17 +65,13 @@ def verify(
             out.print(f"  {finding}", markup=False, style=style)
         if findings.unlisted:
             out.print(f"  and {findings.unlisted:,} more", style=style)
-    if report.exit_code == 2:
-        hint = (
-            "Wait for the relay and the audit log to catch up (`postil status`), or give --wait more seconds."
-        )
-        late = report.inconclusive.counts["unpublished"] + report.inconclusive.counts["lag"]
-        out.print(
-            f"  {report.verdict}" + (f": {late:,} events are not where they will be" if late else ""),
-            style="bold yellow",
-        )
-        if late:
-            out.print(f"  {hint}", markup=False, style="dim")
-    else:
+    if report.exit_code != 2:
         out.print(f"  {report.verdict}", style="bold red" if report.exit_code else "bold green")
-    exit_with(report.exit_code)
+        return
+    late = report.inconclusive.counts["unpublished"] + report.inconclusive.counts["lag"]
+    if not late:
+        out.print(f"  {report.verdict}", style="bold yellow")
+        return
+    out.print(f"  {report.verdict}: {late:,} events are not where they will be", style="bold yellow")
+    hint = "Wait for the relay and the audit log to catch up (`postil status`), or give --wait more seconds."
+    out.print(f"  {hint}", markup=False, style="dim")

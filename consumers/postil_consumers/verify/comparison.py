@@ -1,4 +1,4 @@
-"""Judges the copies in the ledger: what is wrong, what is inconclusive yet, and what deserves a remark."""
+"""Compares the copies in the ledger: what is wrong, what is still inconclusive, and what deserves a remark."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ _PAGE = 10_000
 class Comparison:
     """Compares Kafka and the audit log with the events of the snapshot.
 
-    `parked`: runs the relay parked, from which run_seq on, and why. `oldest`: per partition, the first offset Kafka
-    still has. `audited`: per partition, the offset the audit log reads next.
+    `parked`: the runs that the relay parked, each with the run_seq from which on, and the reason.
+    `oldest`: for each partition, the first offset that Kafka still has.
+    `audited`: for each partition, the offset that the audit log reads next.
     """
 
     def __init__(self, report: Report, ledger: Ledger) -> None:
@@ -37,8 +38,8 @@ class Comparison:
             findings.add("bytes", "the bytes are not those Postgres has", **self._place(copy, row))
         for row, later in ledger.late(copy):
             findings.add("order", f"run_seq {row.run_seq} comes after {later}", **self._place(copy, row))
-        for run, one, other in ledger.scattered(copy):
-            places = f"{self._container(copy, one)} and {self._container(copy, other)}"
+        for run, place, other in ledger.scattered(copy):
+            places = f"{self._container(copy, place)} and {self._container(copy, other)}"
             findings.add("order", f"the run is in two places: {places}", copy=_NAMES[copy], run=run)
         there = report.events - ledger.missing_count(copy)
         if copy == "message":
@@ -64,9 +65,9 @@ class Comparison:
             report.inconclusive.add("expired", "retention may have deleted the message", **place)
 
     def _may_have_expired(self, row: Row) -> bool:
-        """Whether Kafka deleted messages, and this one would be older than all it kept of the run."""
-        kept = self._ledger.first_retained(row)
-        return any(self.oldest.values()) and (kept is None or row.run_seq < kept)
+        """Return whether Kafka deleted messages, and this one is older than all that it has of the run."""
+        first = self._ledger.first_retained(row)
+        return any(self.oldest.values()) and (first is None or row.run_seq < first)
 
     def _judge_unrecorded(self, row: Row) -> None:
         message = self._ledger.first_message(row)
@@ -84,9 +85,9 @@ class Comparison:
     def look_again(
         self, digests: Callable[[Sequence[tuple[str, int]]], Mapping[tuple[str, int], bytes]]
     ) -> None:
-        """Judge the copies of events that the snapshot lacks: newer events, which Postgres has by now, or forged ones.
+        """Judge the copies of events that the snapshot lacks. They are newer than the snapshot, or forged.
 
-        `digests` returns what Postgres has now for each (run, run_seq).
+        `digests` returns the digest that Postgres has now for each (run, run_seq).
         """
         copies: tuple[Copy, Copy] = ("message", "record")
         for copy in copies:

@@ -1,4 +1,4 @@
-"""The three copies of the log side by side in a temporary SQLite file: who has which event, with which bytes, where."""
+"""The three copies of the log in a temporary SQLite file: which event is where, with which bytes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Row(NamedTuple):
 
 
 class Ledger:
-    """Holds the copies while they are compared. Close it, and the file is gone."""
+    """Holds the copies while they are compared. `close` deletes the file."""
 
     def __init__(self) -> None:
         self._directory = tempfile.TemporaryDirectory(prefix="postil-verify-")
@@ -64,9 +64,9 @@ class Ledger:
     def _run(self, name: str) -> int:
         number = self._runs.get(name)
         if number is None:
-            found = self._db.execute("select id from run where name = ?", (name,)).fetchone()
-            if found:
-                number = int(found[0])
+            row = self._db.execute("select id from run where name = ?", (name,)).fetchone()
+            if row:
+                number = int(row[0])
             else:
                 number, self._next_run = self._next_run, self._next_run + 1
                 self._db.execute("insert into run values (?, ?)", (number, name))
@@ -76,7 +76,7 @@ class Ledger:
         return number
 
     def count(self, table: Literal["event", "message", "record"], *, distinct: bool = False) -> int:
-        """How many rows, or how many different events."""
+        """Return how many rows a table has, or with `distinct` how many different events."""
         what = f"(select distinct run, run_seq from {table})" if distinct else table  # noqa: S608 (a constant name)
         return self._number(f"select count(*) from {what}")  # noqa: S608 (as above)
 
@@ -84,20 +84,20 @@ class Ledger:
         return int(self._db.execute(statement).fetchone()[0])
 
     def missing(self, copy: Copy) -> Iterator[Row]:
-        """Events with no such copy."""
+        """Yield the events that have no such copy."""
         return self._rows(f"""
             select r.name, e.run_seq, null, null from event e join run r on r.id = e.run
             where not exists (select 1 from {copy} c where c.run = e.run and c.run_seq = e.run_seq)
             order by e.run, e.run_seq""")  # noqa: S608 (a constant name)
 
     def missing_count(self, copy: Copy) -> int:
-        """How many events have no such copy."""
+        """Return how many events have no such copy."""
         return self._number(f"""
             select count(*) from event e
             where not exists (select 1 from {copy} c where c.run = e.run and c.run_seq = e.run_seq)""")  # noqa: S608 (a constant name)
 
     def unlike(self, copy: Copy) -> Iterator[Row]:
-        """Copies whose bytes are not the event's."""
+        """Yield the copies whose bytes are not those of the event."""
         return self._rows(f"""
             select r.name, c.run_seq, c.place, c.number
             from {copy} c join event e on e.run = c.run and e.run_seq = c.run_seq join run r on r.id = c.run
@@ -112,14 +112,14 @@ class Ledger:
             yield Row(name, run_seq, place, number), digest
 
     def repeated(self, copy: Copy) -> Iterator[Row]:
-        """Copies that are not the first of their event."""
+        """Yield the copies that are not the first of their event."""
         return self._rows(f"""
             select r.name, c.run_seq, c.place, c.number from (
                 select *, row_number() over (partition by run, run_seq order by place, number) as nth from {copy}
             ) c join run r on r.id = c.run where c.nth > 1 order by c.place, c.number""")  # noqa: S608 (a constant name)
 
     def late(self, copy: Copy) -> Iterator[tuple[Row, int]]:
-        """Events whose first copy in a place comes after that of a later number of their run, with that number."""
+        """Yield the events whose first copy in a place comes after that of a later run_seq of their run, with that run_seq."""
         for name, run_seq, place, number, before in self._db.execute(f"""
             select r.name, f.run_seq, f.place, f.number, f.before from (
                 select *, max(run_seq) over (
@@ -136,48 +136,51 @@ class Ledger:
             group by c.run having min(c.place) <> max(c.place) order by c.run""")  # noqa: S608 (a constant name)
 
     def awaited_count(self) -> int:
-        """How many events may still come to Kafka: not passed by the relay, and none after them of their run there."""
+        """Return how many events may still come to Kafka.
+
+        The relay has not passed them, and Kafka has neither them nor a later event of their run.
+        """
         return self._number("""
             select count(*) from event e where not e.published
             and not exists (select 1 from message m where m.run = e.run and m.run_seq >= e.run_seq)""")
 
     def is_published(self, row: Row) -> bool:
         """Return whether the relay has passed the event, or a later event of its run is in Kafka."""
-        found = self._db.execute(
+        published = self._db.execute(
             """
             select e.published or exists (select 1 from message m where m.run = e.run and m.run_seq > e.run_seq)
             from event e join run r on r.id = e.run where r.name = ? and e.run_seq = ?""",
             (row.run, row.run_seq),
         ).fetchone()
-        return bool(found and found[0])
+        return bool(published and published[0])
 
     def has(self, copy: Copy, row: Row) -> bool:
-        """Whether there is such a copy of the event."""
-        found = self._db.execute(
+        """Return whether there is such a copy of the event."""
+        match = self._db.execute(
             f"select 1 from {copy} c join run r on r.id = c.run where r.name = ? and c.run_seq = ?",  # noqa: S608 (a constant name)
             (row.run, row.run_seq),
         ).fetchone()
-        return found is not None
+        return match is not None
 
     def first_message(self, row: Row) -> tuple[int, int] | None:
-        """Partition and offset where the event first is in Kafka."""
-        found = self._db.execute(
+        """Return the partition and the offset of the event's first message, or None if Kafka lacks it."""
+        place = self._db.execute(
             """
             select m.place, m.number from message m join run r on r.id = m.run
             where r.name = ? and m.run_seq = ? order by m.number limit 1""",
             (row.run, row.run_seq),
         ).fetchone()
-        return (int(found[0]), int(found[1])) if found else None
+        return (int(place[0]), int(place[1])) if place else None
 
     def first_retained(self, row: Row) -> int | None:
-        """The smallest number of the event's run that is in Kafka."""
-        found = self._db.execute(
+        """Return the smallest run_seq of the event's run that is in Kafka, or None if Kafka has none."""
+        (run_seq,) = self._db.execute(
             "select min(m.run_seq) from message m join run r on r.id = m.run where r.name = ?", (row.run,)
         ).fetchone()
-        return None if found[0] is None else int(found[0])
+        return None if run_seq is None else int(run_seq)
 
     def needed_offsets(self) -> dict[int, int]:
-        """Per partition, the offset that a reader of all required events has behind it."""
+        """Return for each partition the offset of the last message that a reader of all required events needs."""
         return dict(
             self._db.execute("""
             select place, max(number) from (
@@ -191,6 +194,6 @@ class Ledger:
             yield Row(*row)
 
     def close(self) -> None:
-        """Delete it."""
+        """Delete the file."""
         self._db.close()
         self._directory.cleanup()

@@ -1,4 +1,4 @@
-"""The report of `postil verify`: what was compared, what is wrong, what is inconclusive; as text and as data."""
+"""The report of `postil verify` as text and as data: what was compared, what is wrong, what is inconclusive."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from postil_consumers.audit.verify.log_check import LogReport
 
 @dataclass
 class Report:
-    """What was compared. `findings` are wrong, `inconclusive` is not decided yet, `remarks` break no promise."""
+    """How much was compared, and the result.
+
+    `findings` prove damage, `inconclusive` differences may still disappear, `remarks` are not defects.
+    """
 
     runs: int = 0
     events: int = 0
@@ -25,16 +28,16 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 sound, 1 wrong, 2 inconclusive."""
+        """0: sound. 1: wrong. 2: inconclusive."""
         return 1 if self.findings else 2 if self.inconclusive else 0
 
     @property
     def verdict(self) -> str:
-        """The same in words."""
+        """The meaning of the exit code, as a word."""
         return {0: "sound", 1: "WRONG", 2: "inconclusive"}[self.exit_code]
 
     def as_dict(self) -> dict[str, Any]:
-        """For programs."""
+        """Return the report as data, for `--json`."""
         return {
             "verdict": {0: "sound", 1: "wrong", 2: "unknown"}[self.exit_code],
             "runs": self.runs,
@@ -59,7 +62,7 @@ class Report:
         }
 
     def lines(self) -> list[str]:
-        """For people, the verdict left out."""
+        """Return the report as text, without the verdict."""
         kinds = self.findings.counts
         gapless = "run_seq gapless" if not kinds["run_seq"] else f"{kinds['run_seq']:,} with wrong run_seq"
         same = self.events == self.messages == self.recorded

@@ -59,9 +59,9 @@ order by 1, 2, 3
 _PARKED = "select tenant, run_id, run_seq, reason from postil.parked_run order by tenant, run_id"
 
 _AGAIN = """
-select wanted.run, wanted.run_seq, sha256('\\x00'::bytea || convert_to(postil.envelope(e), 'UTF8'))
-from unnest(%s::text[], %s::text[], %s::text[], %s::bigint[]) as wanted (run, tenant, run_id, run_seq)
-join postil.event e on e.tenant = wanted.tenant and e.run_id = wanted.run_id and e.run_seq = wanted.run_seq
+select key.run, key.run_seq, sha256('\\x00'::bytea || convert_to(postil.envelope(e), 'UTF8'))
+from unnest(%s::text[], %s::text[], %s::text[], %s::bigint[]) as key (run, tenant, run_id, run_seq)
+join postil.event e on e.tenant = key.tenant and e.run_id = key.run_id and e.run_seq = key.run_seq
 """
 
 
@@ -80,7 +80,7 @@ class Snapshot:
         return row
 
     def walk(self) -> Iterator[list[tuple[str, int, bytes, bool]]]:
-        """Every event by position, in pages: run, run_seq, digest of its bytes, and whether the relay passed it."""
+        """Yield every event by position, in pages: run, run_seq, digest of its bytes, and whether the relay passed it."""
         with self._connection.cursor(name="postil_verify") as cursor:
             cursor.itersize = _PAGE
             cursor.execute(_EVENTS)
@@ -91,13 +91,13 @@ class Snapshot:
                 ]
 
     def check_runs(self, findings: Findings) -> None:
-        """Each run has the events 1 to head, each once."""
-        bad = self._connection.execute(_RUNS).fetchall()
-        for index, (tenant, run, head, events, _first, last) in enumerate(bad):
+        """Check that each run has the events from 1 to its head, each once."""
+        rows = self._connection.execute(_RUNS).fetchall()
+        for index, (tenant, run, head, events, _first, last) in enumerate(rows):
             holes: Sequence[tuple[int]] = ()
             if index < LIMIT:
-                wanted = {"tenant": tenant, "run": run, "head": head or 0, "last": last or 0}
-                holes = self._connection.execute(_HOLES, wanted).fetchall()
+                parameters = {"tenant": tenant, "run": run, "head": head or 0, "last": last or 0}
+                holes = self._connection.execute(_HOLES, parameters).fetchall()
             missing = ", ".join(str(n) for (n,) in holes)
             what = f"the run's head is {head}, the log has {events:,} of its events"
             if head is None:
@@ -110,22 +110,22 @@ class Snapshot:
             )
 
     def check_annotations(self, findings: Findings) -> None:
-        """Each annotation has its event, each such event its annotation, and they say the same."""
-        for tenant, run, run_seq, note, event, key, _event_key, same in self._connection.execute(
+        """Check that each annotation has its event and each such event its annotation, with the same content."""
+        for tenant, run, run_seq, annotation, event, key, _event_key, same in self._connection.execute(
             _ANNOTATIONS
         ):
             if event is None:
-                what = f"annotation {note} ({key}) has no annotation:created event"
-            elif note is None:
+                what = f"annotation {annotation} ({key}) has no annotation:created event"
+            elif annotation is None:
                 what = f"event {event} has no annotation"
             else:
-                what = f"annotation {note} ({key}) and its event {event} differ" + (
+                what = f"annotation {annotation} ({key}) and its event {event} differ" + (
                     "" if same else " in the value"
                 )
             findings.add("annotation", what, copy="postgres", run=f"{tenant}/{run}", run_seq=run_seq)
 
     def parked(self) -> dict[str, tuple[int, str]]:
-        """Runs whose next event Kafka refused: from which run_seq on, and why."""
+        """Return the runs whose next event Kafka refused: from which run_seq on, and why."""
         rows = self._connection.execute(_PARKED).fetchall()
         return {f"{tenant}/{run}": (run_seq, reason) for tenant, run, run_seq, reason in rows}
 
@@ -143,18 +143,19 @@ def _connected(url: str) -> Generator[psycopg.Connection[Any]]:
 
 @contextmanager
 def snapshot(url: str) -> Generator[Snapshot]:
-    """Take a snapshot and hold it."""
+    """Take a snapshot, and hold it inside the `with` block."""
     with _connected(url) as connection:
         yield Snapshot(connection)
 
 
-def look_again(url: str, wanted: Sequence[tuple[str, int]]) -> dict[tuple[str, int], bytes]:
-    """Digests of the events that are there by now, of those asked for by (run, run_seq)."""
-    found: dict[tuple[str, int], bytes] = {}
-    asked = [(run, *run.split("/", 1), run_seq) for run, run_seq in wanted if "\0" not in run]
+def look_again(url: str, events: Sequence[tuple[str, int]]) -> dict[tuple[str, int], bytes]:
+    """Return the digests of those `events`, each a (run, run_seq), that Postgres has by now."""
+    digests: dict[tuple[str, int], bytes] = {}
+    # Postgres cannot store a NUL, so it has no event of such a run.
+    rows = [(run, *run.split("/", 1), run_seq) for run, run_seq in events if "\0" not in run]
     with _connected(url) as connection:
-        for at in range(0, len(asked), _PAGE):
-            columns = [list(column) for column in zip(*asked[at : at + _PAGE], strict=True)]
+        for at in range(0, len(rows), _PAGE):
+            columns = [list(column) for column in zip(*rows[at : at + _PAGE], strict=True)]
             for run, run_seq, digest in connection.execute(_AGAIN, columns):
-                found[run, run_seq] = bytes(digest)[:DIGEST_SIZE]
-    return found
+                digests[run, run_seq] = bytes(digest)[:DIGEST_SIZE]
+    return digests

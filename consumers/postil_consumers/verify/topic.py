@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
-from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, Message, TopicPartition
 
 from postil.errors import Unavailable
 from postil.kafka import TopicLookup, typed_error
@@ -22,8 +22,19 @@ _SILENCE = 30.0
 _CHUNK = 2_000
 
 
+class Chunk(NamedTuple):
+    """Messages of the topic.
+
+    `events` are (run, run_seq, digest, partition, offset).
+    `unknown` are the messages that are not events, as (partition, offset, reason).
+    """
+
+    events: list[tuple[str, int, bytes, int, int]]
+    unknown: list[tuple[int, int, str]]
+
+
 class TopicReader:
-    """Reads every message once; what comes later is read by asking again.
+    """Reads every message once. A second call of `read` continues after the first.
 
     Raises `Unavailable` if Kafka cannot be reached, and `ConfigurationError` if it refuses this client.
     """
@@ -67,53 +78,53 @@ class TopicReader:
     def _marks(self, number: int) -> tuple[int, int]:
         return self._consumer.get_watermark_offsets(TopicPartition(self.topic, number), timeout=_TIMEOUT)
 
-    def read(self) -> Iterator[tuple[list[tuple[str, int, bytes, int, int]], list[tuple[int, int, str]]]]:
-        """What there is up to now, in chunks.
-
-        A chunk is the events, as (run, run_seq, digest, partition, offset),
-        and the messages that are not events, as (partition, offset, reason).
-        """
-        try:
-            left = {
-                number: high
-                for number in self.partitions
-                if (high := self._marks(number)[1]) > self.next[number]
-            }
-        except KafkaException as error:
-            raise typed_error(error.args[0], f"reading topic {self.topic}") from None
-        heard = time.monotonic()
-        while left:
+    def read(self) -> Iterator[Chunk]:
+        """Yield what the topic holds up to now, in chunks."""
+        ends = self._ends()
+        received_at = time.monotonic()
+        while ends:
             messages = self._consumer.consume(_CHUNK, 0.1)
             if messages:
-                heard = time.monotonic()
-            elif time.monotonic() - heard > _SILENCE:
+                received_at = time.monotonic()
+            elif time.monotonic() - received_at > _SILENCE:
                 raise Unavailable(
-                    f"Kafka sent nothing of {self.topic} for {_SILENCE:.0f} s, with messages left in {sorted(left)}.",
+                    f"Kafka sent nothing of {self.topic} for {_SILENCE:.0f} s, with messages left in {sorted(ends)}.",
                     advice="Check the brokers, then run it again.",
                 )
-            events: list[tuple[str, int, bytes, int, int]] = []
-            unknown: list[tuple[int, int, str]] = []
+            chunk = Chunk([], [])
             for message in messages:
-                number, offset, problem = message.partition(), message.offset(), message.error()
-                assert number is not None
-                assert offset is not None
-                if problem is not None:
-                    if problem.code() != KafkaError._PARTITION_EOF:
-                        raise typed_error(problem, f"reading topic {self.topic}")
-                    if offset >= left.get(number, 0):
-                        left.pop(number, None)
-                    continue
-                value, key = message.value(), message.key()
-                assert not isinstance(value, str)
-                assert not isinstance(key, str)
-                self.next[number] = offset + 1
-                if offset + 1 >= left.get(number, 0):
-                    left.pop(number, None)
-                try:
-                    event = raw_event(value or b"", key or b"")
-                except InvalidEnvelope as unparseable:
-                    unknown.append((number, offset, unparseable.what))
-                else:
-                    digest = leaf_hash(event.value)[:DIGEST_SIZE]
-                    events.append((event.run, event.run_seq, digest, number, offset))
-            yield events, unknown
+                self._add(message, chunk, ends)
+            yield chunk
+
+    def _ends(self) -> dict[int, int]:
+        """Return the offset after the last message of each partition that is not read to its end."""
+        try:
+            ends = {number: self._marks(number)[1] for number in self.partitions}
+        except KafkaException as error:
+            raise typed_error(error.args[0], f"reading topic {self.topic}") from None
+        return {number: end for number, end in ends.items() if end > self.next[number]}
+
+    def _add(self, message: Message, chunk: Chunk, ends: dict[int, int]) -> None:
+        """Add a message to the chunk. Removes its partition from `ends` if it is the last one."""
+        number, offset, problem = message.partition(), message.offset(), message.error()
+        assert number is not None
+        assert offset is not None
+        if problem is not None:
+            if problem.code() != KafkaError._PARTITION_EOF:
+                raise typed_error(problem, f"reading topic {self.topic}")
+            if offset >= ends.get(number, 0):
+                ends.pop(number, None)
+            return
+        value, key = message.value(), message.key()
+        assert not isinstance(value, str)
+        assert not isinstance(key, str)
+        self.next[number] = offset + 1
+        if offset + 1 >= ends.get(number, 0):
+            ends.pop(number, None)
+        try:
+            event = raw_event(value or b"", key or b"")
+        except InvalidEnvelope as error:
+            chunk.unknown.append((number, offset, error.what))
+        else:
+            digest = leaf_hash(event.value)[:DIGEST_SIZE]
+            chunk.events.append((event.run, event.run_seq, digest, number, offset))

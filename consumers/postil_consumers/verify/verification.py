@@ -1,4 +1,4 @@
-"""Reads the log in Postgres, the topic and the audit log, in this order, and has them compared."""
+"""Reads the log in Postgres, the topic and the audit log, in this order, and compares them."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from postil_consumers.verify.snapshot import Snapshot, look_again, snapshot
 from postil_consumers.verify.topic import TopicReader
 
 Step: TypeAlias = Callable[[str, int | None, int], object]
-"""Progress: what is being read, how much there is of it in all (None: unknown), how much more was read."""
+"""Reports progress: what is read, how much there is of it in all (None: unknown), how much more was read."""
 
 _POLL_SECONDS = 0.2
 
 
 def verify(settings: Settings, *, wait: float, step: Step = lambda _what, _total, _more: None) -> Report:
-    """Check everything; wait up to `wait` seconds for what is on its way.
+    """Check everything. Waits up to `wait` seconds for events that are not yet in Kafka or in the audit log.
 
-    Raises the typed error where Postgres, Kafka or the audit log cannot be read.
+    Raises `Unavailable`, `ConfigurationError` or `AuditLogUnreadable` if one of the three cannot be read.
     """
     url, client = settings.require_database_url(), settings.kafka_client()
-    logs = logs_in(settings.audit_path)  # fails at once where there is nothing to compare
+    logs = logs_in(settings.audit_path)  # raises at once if there is nothing to compare
     with contextlib.closing(Ledger()) as ledger:
         reading = _Reading(settings, ledger, step)
         with snapshot(url) as database:
@@ -44,12 +44,12 @@ def verify(settings: Settings, *, wait: float, step: Step = lambda _what, _total
         comparison = reading.comparison
         comparison.compare("message")
         comparison.compare("record")
-        comparison.look_again(lambda wanted: look_again(url, wanted))
+        comparison.look_again(lambda events: look_again(url, events))
     return reading.report
 
 
 class _Reading:
-    """Fills the ledger, source by source."""
+    """Fills the ledger from the three sources."""
 
     def __init__(self, settings: Settings, ledger: Ledger, step: Step) -> None:
         self.report = Report()
@@ -86,7 +86,7 @@ class _Reading:
             time.sleep(_POLL_SECONDS)
 
     def await_audit(self, deadline: float) -> None:
-        """Wait until each log has read as far as the required events go."""
+        """Wait until each audit log has read the last of the required events, or until the deadline."""
         needed = self._ledger.needed_offsets()
         while any(self._audited_to(partition) <= offset for partition, offset in needed.items()):
             if time.monotonic() >= deadline:
@@ -101,26 +101,26 @@ class _Reading:
         report, comparison = self.report, self.comparison
         total = sum(map(size_of, logs))
         for log in logs:
-            ours = log.name.rpartition("-")[0] == self._topic
+            is_of_topic = log.name.rpartition("-")[0] == self._topic
             number = len(report.logs)
             log_report = verify_log(
                 log,
                 wait=wait,
-                observe=self._taker(number) if ours else lambda _first, _names, _leaves: None,
+                observe=self._observer(number) if is_of_topic else lambda _first, _names, _leaves: None,
                 advance=lambda read: self._step("audit log", total, read),
             )
             report.logs.append(log_report)
             report.findings.extend(log_report.findings)
             report.inconclusive.extend(log_report.inconclusive)
-            if ours:
+            if is_of_topic:
                 comparison.audited[log_report.partition] = log_report.next_offset or 0
             if log_report.dead_letters:
                 report.remarks.add(
                     "dead letters", f"{log_report.dead_letters:,} dead letters are recorded", log=log.name
                 )
 
-    def _taker(self, log: int) -> Callable[[int, Sequence[Name | None], Sequence[bytes]], None]:
-        def take(first: int, names: Sequence[Name | None], leaves: Sequence[bytes]) -> None:
+    def _observer(self, log: int) -> Callable[[int, Sequence[Name | None], Sequence[bytes]], None]:
+        def add_batch(first: int, names: Sequence[Name | None], leaves: Sequence[bytes]) -> None:
             self._ledger.add_copies(
                 "record",
                 [
@@ -130,4 +130,4 @@ class _Reading:
                 ],
             )
 
-        return take
+        return add_batch

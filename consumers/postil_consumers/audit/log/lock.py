@@ -10,7 +10,7 @@ from postil_consumers.errors import AuditLogLocked
 
 
 class DirectoryLock:
-    """Holds ``lock`` in a directory until closed. The file itself stays, and tells who holds it."""
+    """Holds ``lock`` in a directory until closed. The file stays, and has the process id of its last holder."""
 
     def __init__(self, directory: Path) -> None:
         """Take the lock, or raise `AuditLogLocked` at once, naming the holder."""

@@ -1,4 +1,4 @@
-"""A cache of what the log holds of each run, in SQLite, so that a duplicate or a fork is known without reading files.
+"""A cache of what the log holds of each run, in SQLite. It shows a duplicate or a fork without a search of the files.
 
 The files are the truth. The cache states the size and root that it belongs to, and is rebuilt if the log has others.
 """
@@ -24,8 +24,8 @@ create table if not exists applied (run integer, run_seq integer, event_id text 
 """
 
 
-def remembered_size(path: Path) -> int | None:
-    """How many records the cache at `path` knows of, without touching it; None if it does not say."""
+def indexed_size(path: Path) -> int | None:
+    """Return how many records the cache at `path` covers, or None if it does not state that. Changes nothing."""
     if not path.exists():
         return None
     try:
@@ -40,7 +40,7 @@ class RunIndex:
     """The last run_seq of each run, and the event applied at each. A `Progress`."""
 
     def __init__(self, path: Path) -> None:
-        """Open the cache; one that cannot be read is begun anew."""
+        """Open the cache. Begins it anew if it cannot be read."""
         self._path = path
         self._runs: dict[str, tuple[int, int]] = {}
         try:
@@ -50,7 +50,7 @@ class RunIndex:
 
     def _connect(self) -> None:
         self._db = sqlite3.connect(self._path, isolation_level=None)
-        # A crash of the machine may lose the newest transactions, but never mixes them. The cache is then behind, and knows it.
+        # A crash of the machine may lose the newest transactions, but never part of one: `covered` stays right.
         self._db.execute("pragma journal_mode = wal")
         self._db.execute("pragma synchronous = normal")
         self._db.executescript(_SCHEMA)
@@ -58,7 +58,7 @@ class RunIndex:
         self._next = self._db.execute("select coalesce(max(id), 0) + 1 from run").fetchone()[0]
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Delete the cache, and begin an empty one."""
         self.close()
         for suffix in ("", "-wal", "-shm"):
             self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
@@ -69,18 +69,18 @@ class RunIndex:
             raise self._failed(error) from error
 
     def last(self, run: str) -> int:
-        """The last run_seq applied; 0 for a run never seen."""
+        """Return the last run_seq applied; 0 for a new run."""
         return self._row(run)[1]
 
     def event_id(self, run: str, run_seq: int) -> str | None:
-        """The id of the event applied there."""
+        """Return the id of the event applied with this run_seq."""
         try:
-            found = self._db.execute(
+            row = self._db.execute(
                 "select event_id from applied where run = ? and run_seq = ?", (self._row(run)[0], run_seq)
             ).fetchone()
         except sqlite3.Error as error:
             raise self._failed(error) from error
-        return str(found[0]) if found else None
+        return str(row[0]) if row else None
 
     def _row(self, run: str) -> tuple[int, int]:
         row = self._runs.get(run)
@@ -95,11 +95,11 @@ class RunIndex:
         return row
 
     def apply(self, events: Iterable[RawEvent], size: int, root: str) -> None:
-        """Take the events the log holds now; with them the cache belongs to that size and root.
+        """Add the events that the log holds now. With them the cache belongs to this `size` and `root` of the log.
 
-        Raises `StorageFailed`; close the cache then, and bring it up to the files when it is opened again.
+        Raises `StorageFailed`. Then close the cache, and update it from the files when it is opened again.
         """
-        applied: list[tuple[int, int, str]] = []
+        rows: list[tuple[int, int, str]] = []
         last: dict[str, tuple[int, int]] = {}
         for run, run_seq, event_id, _ in events:
             row = last.get(run) or self._row(run)
@@ -107,14 +107,14 @@ class RunIndex:
             if not number:
                 number, self._next = self._next, self._next + 1
             last[run] = (number, run_seq)
-            applied.append((number, run_seq, event_id))
+            rows.append((number, run_seq, event_id))
         try:
             self._db.execute("begin")
             self._db.executemany(
                 "insert into run (id, name, last) values (?, ?, ?) on conflict (id) do update set last = excluded.last",
                 [(number, run, run_seq) for run, (number, run_seq) in last.items()],
             )
-            self._db.executemany("insert or replace into applied values (?, ?, ?)", applied)
+            self._db.executemany("insert or replace into applied values (?, ?, ?)", rows)
             self._db.execute("delete from covered")
             self._db.execute("insert into covered values (?, ?)", (size, root))
             self._db.execute("commit")
@@ -124,14 +124,13 @@ class RunIndex:
         self.covered = (size, root)
 
     def close(self) -> None:
-        """Close the file; what was not committed is forgotten."""
+        """Close the file, without what was not committed."""
         if hasattr(self, "_db"):
             self._db.close()
 
     def _failed(self, error: sqlite3.Error) -> StorageFailed:
-        if not isinstance(
-            error, sqlite3.OperationalError
-        ):  # not full or locked, but broken: the next opening builds it anew
+        if not isinstance(error, sqlite3.OperationalError):
+            # The file is broken, and not only full or locked: the next opening builds it anew.
             self._path.unlink(missing_ok=True)
         return StorageFailed(
             f"{self._path}: {error}",

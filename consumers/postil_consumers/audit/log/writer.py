@@ -24,7 +24,7 @@ SEGMENT_RECORDS = 65_536
 
 
 class Line(NamedTuple):
-    """A record to append: its bytes without their end, the Kafka offset behind it, whether it is a dead letter."""
+    """A record to append: its bytes without a line feed, the Kafka offset of its message, whether it is a dead letter."""
 
     record: bytes
     offset: int
@@ -49,27 +49,27 @@ class PartitionLog:
         Raises `AuditLogLocked`, `AuditLogDamaged`, or `StorageFailed` where the directory cannot be used.
         """
         self.directory = directory
-        with contextlib.ExitStack() as opened:
+        with contextlib.ExitStack() as cleanup:
             try:
                 directory.mkdir(parents=True, exist_ok=True)
                 self._lock = DirectoryLock(directory)
-                opened.callback(self._lock.close)
+                cleanup.callback(self._lock.close)
                 self._state = recover(directory, indexed) or _begin(
                     directory, topic, partition, segment_records, indexed
                 )
                 _check_owner(self._state, directory, topic, partition)
                 self._manifest = _open(directory / MANIFEST)
-                opened.callback(os.close, self._manifest)
+                cleanup.callback(os.close, self._manifest)
                 self.cut_off = _size_after(directory / MANIFEST, self._state.manifest_end) + _size_after(
                     directory / self._state.segment, self._state.position
                 )
-                """Bytes that no entry covered, found and cut off when this was opened."""
+                """Bytes that no entry covered, which were cut off when this was opened."""
                 self._open_segment(self._state.leaves)
-                opened.callback(self._close_segment)
+                cleanup.callback(self._close_segment)
                 self._seal_if_left_open()
             except OSError as error:
                 raise storage_failed(directory, error) from error
-            opened.pop_all()
+            cleanup.pop_all()
 
     def _open_segment(self, leaves: bytes = b"") -> None:
         state = self._state
@@ -87,7 +87,7 @@ class PartitionLog:
             raise
 
     def _seal_if_left_open(self) -> None:
-        """Write the seal of a full segment, where a crash came between its last commit and that."""
+        """Write the seal of a full segment if a crash came between its last commit and the seal."""
         state = self._state
         if state.size - state.first == state.settings.segment_records:
             text, number, digest = _seal(state, state.tree, state.position, state.entry, state.hash)
@@ -104,27 +104,27 @@ class PartitionLog:
 
     @property
     def state(self) -> State:
-        """Where the log stands."""
+        """The state of the log."""
         return self._state
 
     def append(self, lines: Sequence[Line], next_offset: int, topic_id: str = "") -> None:
-        """Make the lines durable; `next_offset` is where to read on in Kafka, in the topic of that id.
+        """Make the lines durable. `next_offset` is the offset to read next, in the topic with the id `topic_id`.
 
         A batch that fills a segment is several entries, each durable before the next is begun.
-        Raises `StorageFailed`; then the log holds the whole entries before the failed one, and nothing of that.
+        Raises `StorageFailed`. Then the log holds the entries before the one that failed, and nothing of that one.
         """
-        done = 0
-        while done < len(lines):
+        begin = 0
+        while begin < len(lines):
             state = self._state
-            upto = min(len(lines), done + state.settings.segment_records - (state.size - state.first))
-            # A part that ends inside the batch is resumed at the first line that is not in it.
-            resume = next_offset if upto == len(lines) else lines[upto].offset
+            end = min(len(lines), begin + state.settings.segment_records - (state.size - state.first))
+            # After a part that ends inside the batch, the first line that is not in it is read next.
+            resume = next_offset if end == len(lines) else lines[end].offset
             try:
-                self._append_entry(lines[done:upto], resume, topic_id)
+                self._append_entry(lines[begin:end], resume, topic_id)
             except OSError as error:
                 self._roll_back()
                 raise storage_failed(self.directory, error) from error
-            done = upto
+            begin = end
 
     def _append_entry(self, lines: Sequence[Line], next_offset: int, topic_id: str) -> None:
         state = self._state
@@ -133,7 +133,7 @@ class PartitionLog:
         leaves = leaf_hashes(records)
         tree = Tree(state.size, state.tree.frontier)
         tree.extend(leaves)
-        joined = b"".join(leaves)
+        leaves_blob = b"".join(leaves)
         commit = manifest.Commit(
             segment=state.segment,
             first=state.size,
@@ -144,43 +144,53 @@ class PartitionLog:
             first_offset=lines[0].offset,
             next_offset=next_offset,
             topic_id=topic_id,
-            leaves=manifest.leaves_digest(joined),
+            leaves=manifest.leaves_digest(leaves_blob),
             root=tree.root().hex(),
         )
         number = state.entry + 1
         text, digest = manifest.encode(commit, number, state.hash)
         full = tree.size - state.first == state.settings.segment_records
         if full:
-            sealed, number, digest = _seal(state, tree, commit.end, number, digest)
-            text += sealed
+            seal, number, digest = _seal(state, tree, commit.end, number, digest)
+            text += seal
 
+        self._write_durably(blob, leaves_blob, text, full=full)
+
+        state.entry, state.hash, state.manifest_end = number, digest, state.manifest_end + len(text)
+        state.tree, state.position = tree, commit.end
+        state.next_offset, state.topic_id, state.root = next_offset, topic_id, commit.root
+        self._leaves_end += len(leaves_blob)
+        if full:
+            self._next_segment()
+            reach("audit.segment_begun")
+
+    def _write_durably(self, records: bytes, leaves: bytes, entries: bytes, *, full: bool) -> None:
+        """Write the records, then their manifest entries, each durable before the next.
+
+        Each write has two halves, with a point between them at which a test can crash the process.
+        The leaf hashes need to be durable only in a `full` segment.
+        """
+        state, half = self._state, len(records) // 2
         reach("audit.nothing_written")
-        _write(self._segment, blob[: len(blob) // 2], state.position)
+        _write(self._segment, records[:half], state.position)
         reach("audit.records_torn")
-        _write(self._segment, blob[len(blob) // 2 :], state.position + len(blob) // 2)
-        _write(self._leaves, joined, self._leaves_end)
+        _write(self._segment, records[half:], state.position + half)
+        _write(self._leaves, leaves, self._leaves_end)
         reach("audit.records_written")
         _make_durable(self._segment)
         if full:
             _make_durable(self._leaves)
         reach("audit.records_durable")
-        _write(self._manifest, text[: len(text) // 2], state.manifest_end)
+        half = len(entries) // 2
+        _write(self._manifest, entries[:half], state.manifest_end)
         reach("audit.manifest_torn")
-        _write(self._manifest, text[len(text) // 2 :], state.manifest_end + len(text) // 2)
+        _write(self._manifest, entries[half:], state.manifest_end + half)
         reach("audit.manifest_written")
         _make_durable(self._manifest)
         reach("audit.manifest_durable")
 
-        state.entry, state.hash, state.manifest_end = number, digest, state.manifest_end + len(text)
-        state.tree, state.position = tree, commit.end
-        state.next_offset, state.topic_id, state.root = next_offset, topic_id, commit.root
-        self._leaves_end += len(joined)
-        if full:
-            self._next_segment()
-            reach("audit.segment_begun")
-
     def _roll_back(self) -> None:
-        """Cut off what an error left; where even that fails, the next opening does it."""
+        """Cut off what an error left. If that fails too, the next opening does it."""
         state = self._state
         for fd, end in (
             (self._manifest, state.manifest_end),
@@ -197,14 +207,14 @@ class PartitionLog:
         self._segment = self._leaves = -1  # no number that another file may get
 
     def close(self) -> None:
-        """Let another writer in. Everything appended is durable already."""
+        """Close the files, and let another writer open the log. Everything appended is durable already."""
         self._close_segment()
         os.close(self._manifest)
         self._lock.close()
 
 
 def _seal(state: State, tree: Tree, end: int, number: int, prev: str) -> tuple[bytes, int, str]:
-    """The entry that seals the open segment, after the entry `number`: its line, number and hash."""
+    """Return the entry that seals the open segment, after the entry `number`: its line, number and hash."""
     nodes = tuple(node.hex() for node in tree.frontier)
     text, digest = manifest.encode(
         manifest.Seal(state.segment, state.first, tree.size, end, nodes), number + 1, prev
@@ -215,8 +225,9 @@ def _seal(state: State, tree: Tree, end: int, number: int, prev: str) -> tuple[b
 def _begin(
     directory: Path, topic: str, partition: int, segment_records: int, indexed: tuple[int, str]
 ) -> State:
-    opening = manifest.Open(topic, partition, segment_records)
-    text, digest = manifest.encode(opening, 0, manifest.NO_HASH)
+    """Write the manifest of a new log, with its first entry."""
+    entry = manifest.Open(topic, partition, segment_records)
+    text, digest = manifest.encode(entry, 0, manifest.NO_HASH)
     fd = _open(directory / MANIFEST)
     try:
         _write(fd, text, 0)
@@ -226,7 +237,7 @@ def _begin(
         _sync_directory(directory.parent)
     finally:
         os.close(fd)
-    return State(opening, 0, digest, len(text), index_matches=indexed[0] == 0)
+    return State(entry, 0, digest, len(text), index_matches=indexed[0] == 0)
 
 
 def _check_owner(state: State, directory: Path, topic: str, partition: int) -> None:
@@ -247,11 +258,11 @@ def _open(path: Path) -> int:
 
 
 def _write(fd: int, data: bytes, at: int) -> None:
-    """Write all of it, at a place that an earlier failure cannot have moved."""
+    """Write all of `data` at the byte `at`, which does not depend on how far an earlier write came."""
     view = memoryview(data)
     while view:
-        written = os.pwrite(fd, view, at)
-        view, at = view[written:], at + written
+        count = os.pwrite(fd, view, at)
+        view, at = view[count:], at + count
 
 
 def _make_durable(fd: int) -> None:

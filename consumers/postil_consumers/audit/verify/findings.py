@@ -1,4 +1,4 @@
-"""What a verifier found wrong, each with its place; counted without end, kept up to a limit."""
+"""What a verifier found wrong, each with its place. All are counted; only the first of each kind are stored."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 LIMIT = 100
+"""How many findings of each kind are stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong: its kind in a word, what it is in a sentence, and where."""
+    """One difference: its kind in a word, the difference in a sentence, and its place."""
 
     kind: str
     what: str
@@ -27,38 +28,40 @@ class Finding:
 
 @dataclass
 class Findings:
-    """All that was found: each kind counted, the first `LIMIT` of each kept."""
+    """Counts findings by kind, and stores the first `LIMIT` of each kind."""
 
     counts: Counter[str] = field(default_factory=Counter[str])
-    _kept: list[Finding] = field(default_factory=list[Finding])
+    _stored: list[Finding] = field(default_factory=list[Finding])
 
     def add(self, kind: str, what: str, /, **place: str | int | None) -> None:
-        """Note one; places that are not known are left out."""
+        """Add a finding. A part of its place that is None is left out."""
         self.counts[kind] += 1
         if self.counts[kind] <= LIMIT:
-            self._kept.append(Finding(kind, what, {name: at for name, at in place.items() if at is not None}))
+            self._stored.append(
+                Finding(kind, what, {name: at for name, at in place.items() if at is not None})
+            )
 
     def extend(self, other: Findings) -> None:
-        """Take over another's."""
+        """Add all findings of `other`."""
         for finding in other:
             if self.counts[finding.kind] < LIMIT:
-                self._kept.append(finding)
+                self._stored.append(finding)
             self.counts[finding.kind] += 1
         for kind, count in other.counts.items():
             self.counts[kind] += max(0, count - LIMIT)
 
     def __iter__(self) -> Iterator[Finding]:
-        return iter(self._kept)
+        return iter(self._stored)
 
     def __len__(self) -> int:
-        """How many there are, kept or not."""
+        """Return how many there are, stored or not."""
         return self.counts.total()
 
     def listed(self) -> list[dict[str, str | int]]:
-        """Those kept, for programs."""
-        return [{"kind": found.kind, "what": found.what, **found.place} for found in self]
+        """Return the stored findings as data."""
+        return [{"kind": finding.kind, "what": finding.what, **finding.place} for finding in self]
 
     @property
     def unlisted(self) -> int:
-        """How many are counted only."""
-        return len(self) - len(self._kept)
+        """How many are counted and not stored."""
+        return len(self) - len(self._stored)

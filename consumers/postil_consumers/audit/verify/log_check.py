@@ -1,13 +1,13 @@
-"""`postil audit verify`: reads the files alone and names every place where they are not what was written.
+"""`postil audit verify`: reads the files alone, and reports every place where they are not what was written.
 
 Found: any byte of a record or manifest entry that changed; records, entries and segments that were deleted, inserted,
-duplicated, moved or cut off; run_seq numbers that do not go 1, 2, 3 … within a run.
+duplicated, moved or cut off; run_seq numbers of a run that are not 1, 2, 3 …
 
-Inconclusive: bytes after what the manifest covers, after a running writer had time to cover them. A crashed writer leaves
-such an end, and so does a forger who appends to it. Only a copy of a record of the log cannot come from a writer.
+Inconclusive: bytes that no manifest entry covers, although a running writer had time to cover them. A crashed writer leaves
+such bytes, and a forger can append them. Only a copy of an older record cannot come from a writer.
 
 Not found, because the chain is not signed: a log that was rewritten as a whole, hashes and all, or whose end was
-cut off in records, manifest and run index alike. Those disagree with Postgres, which is what `postil verify` compares.
+cut off in records, manifest and run index alike. `postil verify` finds both, because it compares with Postgres.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from postil_consumers.audit.log import manifest
 from postil_consumers.audit.log.failures import unreadable
 from postil_consumers.audit.log.layout import INDEX, MANIFEST, segment_files, segment_name, whole_lines
 from postil_consumers.audit.log.merkle import Tree
-from postil_consumers.audit.log.run_index import remembered_size
+from postil_consumers.audit.log.run_index import indexed_size
 from postil_consumers.audit.verify.findings import Findings
 from postil_consumers.audit.verify.manifest_check import Chain, read_chain
 from postil_consumers.audit.verify.segment_check import Observer, SegmentCheck
@@ -31,7 +31,7 @@ from postil_consumers.errors import AuditLogUnreadable
 
 @dataclass
 class LogReport:
-    """What one log holds, as far as it was found sound."""
+    """What one log holds, and what is wrong with it."""
 
     name: str
     topic: str = ""
@@ -43,15 +43,15 @@ class LogReport:
     segments: int = 0
     next_offset: int | None = None
     uncovered: int = 0
-    """Bytes after what the manifest covers that no writer covered in time: each is in `findings` or in `inconclusive`."""
+    """Bytes that no manifest entry covers. Each is in `findings` or in `inconclusive`."""
     findings: Findings = field(default_factory=Findings)
     inconclusive: Findings = field(default_factory=Findings)
 
 
 def logs_in(audit_dir: Path) -> list[Path]:
-    """The logs of an audit directory, or the one that `audit_dir` itself is.
+    """Return the logs of an audit directory, or `audit_dir` itself if it is a log.
 
-    Raises `AuditLogUnreadable` where there is none.
+    Raises `AuditLogUnreadable` if there is no log.
     """
     try:
         if _is_log(audit_dir):
@@ -74,7 +74,7 @@ def _is_log(path: Path) -> bool:
 
 
 def size_of(directory: Path) -> int:
-    """Bytes of records in a log, for a progress bar."""
+    """Return how many bytes of records a log has, for a progress bar."""
     return sum(path.stat().st_size for path in segment_files(directory))
 
 
@@ -112,9 +112,10 @@ class _LogCheck:
         self._tails: list[Tail] = []
 
     def run(self) -> LogReport:
-        # Both are written after the manifest: what they say, read first, the manifest must cover.
-        remembered = remembered_size(self._directory / INDEX)
-        present = sorted(self._directory.glob("*.ndjson"))
+        # A writer updates the index and begins a segment after it has written the manifest.
+        # They are read first, so the manifest, which is read later, must cover what they show.
+        indexed = indexed_size(self._directory / INDEX)
+        files = sorted(self._directory.glob("*.ndjson"))
         if not (self._directory / MANIFEST).exists():
             self._findings.add("manifest", "the manifest is missing", log=self._directory.name, file=MANIFEST)
             return self._report
@@ -128,27 +129,32 @@ class _LogCheck:
                 file=MANIFEST,
             )
         self._sequence.trusted = not self._findings
-        sealed: dict[str, manifest.Seal] = {}
-        batches: dict[str, list[manifest.Commit]] = {}
-        for entry in chain.in_order():
-            if isinstance(entry, manifest.Commit):
-                batches.setdefault(entry.segment, []).append(entry)
-            elif isinstance(entry, manifest.Seal):
-                sealed[entry.segment] = entry
-                batches.setdefault(entry.segment, [])
-        for segment in sorted(batches):
-            self._check_segment(segment, batches[segment], sealed.get(segment))
-        self._check_unknown_segments([path for path in present if path.name not in {MANIFEST, *batches}])
+        segments = self._check_segments(chain)
+        self._check_unknown_segments([path for path in files if path.name not in {MANIFEST, *segments}])
         for tail in await_covered(self._directory, self._tails, self._wait):
             self._judge(tail)
-        if remembered is not None and remembered > self._report.records and not self._findings:
+        if indexed is not None and indexed > self._report.records and not self._findings:
             self._findings.add(
                 "truncated",
-                f"the end was cut off: the run index remembers {remembered:,} records, the manifest {self._report.records:,}",
+                f"the end was cut off: the run index remembers {indexed:,} records, the manifest {self._report.records:,}",
                 log=self._directory.name,
                 record=self._report.records,
             )
         return self._report
+
+    def _check_segments(self, chain: Chain) -> set[str]:
+        """Check each segment that the manifest lists. Returns their names."""
+        seals: dict[str, manifest.Seal] = {}
+        commits: dict[str, list[manifest.Commit]] = {}
+        for entry in chain.in_order():
+            if isinstance(entry, manifest.Commit):
+                commits.setdefault(entry.segment, []).append(entry)
+            elif isinstance(entry, manifest.Seal):
+                seals[entry.segment] = entry
+                commits.setdefault(entry.segment, [])
+        for segment in sorted(commits):
+            self._check_segment(segment, commits[segment], seals.get(segment))
+        return set(commits)
 
     def _describe(self, chain: Chain) -> None:
         report = self._report
@@ -175,16 +181,16 @@ class _LogCheck:
         self._report.segments += 1
         check = SegmentCheck(self._directory, name, commits, seal, self._findings)
         if self._tree is not None and self._tree.size != check.first:
-            self._tree = None  # entries are missing in between; the seal that follows gives it back
+            self._tree = None  # entries are missing in between; the next seal has the frontier again
         self._tree = check.run(self._tree, self._observe, self._sequence, self._advance)
         if check.tail is not None:
             self._tails.append(check.tail)
 
     def _check_unknown_segments(self, unknown: Sequence[Path]) -> None:
         """Report the segments that the manifest lacks, except the one that a writer may have begun meanwhile."""
-        begun = segment_name(self._report.records)
+        next_segment = segment_name(self._report.records)
         for path in unknown:
-            if path.name == begun:
+            if path.name == next_segment:
                 self._tails.append(Tail(path, 0, path.stat().st_size, self._report.records))
             else:
                 self._findings.add(

@@ -1,4 +1,4 @@
-"""Reads a manifest that may have been tampered with: what of it can be believed, and every place it was changed."""
+"""Reads a manifest that may have been tampered with: collects the valid entries, and reports every changed place."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from postil_consumers.audit.verify.findings import Findings
 
 @dataclass
 class Chain:
-    """The entries whose own hash is right, by number."""
+    """The entries that match their own hash, by number."""
 
     links: dict[int, Link] = field(default_factory=dict[int, Link])
     torn: int = 0
@@ -23,17 +23,17 @@ class Chain:
 
     @property
     def opening(self) -> manifest.Open | None:
-        """The first entry, if it stands."""
+        """The first entry, if it is valid."""
         first = self.links.get(0)
         return first.entry if first and isinstance(first.entry, manifest.Open) else None
 
     def in_order(self) -> list[manifest.Entry]:
-        """The entries by number."""
+        """Return the entries in the order of their numbers."""
         return [self.links[number].entry for number in sorted(self.links)]
 
 
 def read_chain(directory: Path, findings: Findings) -> Chain:
-    """Read and check every entry. Raises `OSError` where the file cannot be read."""
+    """Read and check every entry. Raises `OSError` if the file cannot be read."""
     return _Reader(directory, findings).read()
 
 
@@ -43,7 +43,7 @@ class _Reader:
         self._findings = findings
         self._chain = Chain()
         self._highest = -1
-        # Lines that cannot be believed, since the last good one: each stands for an entry that is not missing.
+        # Invalid lines since the last valid one. Each takes the place of one entry, so that entry is not missing.
         self._altered = 0
         self._missing: dict[int, int] = {}
         self._places: dict[int, int] = {}
@@ -64,7 +64,7 @@ class _Reader:
         return self._chain
 
     def _end_changed(self, raw: bytes, at: int) -> bool:
-        """Whether a last line without its end is a whole entry: no crash cuts there."""
+        """Return whether a last line without its line feed is a whole entry. That is reported as a change."""
         for line in (raw, raw[:-1]):
             try:
                 manifest.decode(line)

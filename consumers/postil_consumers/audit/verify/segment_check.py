@@ -59,7 +59,10 @@ class SegmentCheck:
     def run(
         self, tree: Tree | None, observe: Observer, sequence: SequenceCheck, advance: Callable[[int], object]
     ) -> Tree | None:
-        """Check it all, `tree` being that of the log before it; answer the tree after it, None if that is not known."""
+        """Check the whole segment. `tree` is the tree of the log before it.
+
+        Returns the tree of the log after it, or None if that cannot be computed.
+        """
         self._tree = tree
         if self._path.exists():
             self._leaves = self._leaves_path.read_bytes() if self._leaves_path.exists() else b""
@@ -87,35 +90,37 @@ class SegmentCheck:
         file.seek(commit.begin)
         text = file.read(commit.end - commit.begin)
         records = text[:-1].split(b"\n")
-        found = leaf_hashes(records)
-        kept = self._leaves[(commit.first - self.first) * HASH_SIZE : (commit.size - self.first) * HASH_SIZE]
-        if text.endswith(b"\n") and manifest.leaves_digest(b"".join(found)) == commit.leaves:
-            if kept != b"".join(found) and (self._seal or len(kept) == len(found) * HASH_SIZE):
+        leaves = leaf_hashes(records)
+        stored = self._leaves[
+            (commit.first - self.first) * HASH_SIZE : (commit.size - self.first) * HASH_SIZE
+        ]
+        if text.endswith(b"\n") and manifest.leaves_digest(b"".join(leaves)) == commit.leaves:
+            if stored != b"".join(leaves) and (self._seal or len(stored) == len(leaves) * HASH_SIZE):
                 self._note(
                     "leaves", "the leaf hashes were altered", commit.first, commit.begin, until=commit.size
                 )
-            observe(commit.first, sequence.see(self._name, commit.first, records), found)
-            self._grow(found, commit)
+            observe(commit.first, sequence.check(self._name, commit.first, records), leaves)
+            self._grow(leaves, commit)
         else:
             self._sound = False
             sequence.trusted = False
-            self._grow(_split(kept) if manifest.leaves_digest(kept) == commit.leaves else None, commit)
+            self._grow(_split(stored) if manifest.leaves_digest(stored) == commit.leaves else None, commit)
 
     def _fill(self, upto: int) -> None:
-        """Expect the records of an altered or missing entry: only the leaf hashes have them, and the next root."""
+        """Expect the records of an altered or missing entry. Only the leaf hashes show them, and the next root proves them."""
         begin, end = len(self._expected), upto - self.first
         if begin >= end:
             return
         self._sound = False
-        kept = _split(self._leaves[begin * HASH_SIZE : end * HASH_SIZE])
-        if len(kept) == end - begin:
-            self._grow(kept)
+        leaves = _split(self._leaves[begin * HASH_SIZE : end * HASH_SIZE])
+        if len(leaves) == end - begin:
+            self._grow(leaves)
         else:
             self._expected += [None] * (end - begin)
             self._tree = None
 
     def _grow(self, leaves: list[bytes] | None, commit: manifest.Commit | None = None) -> None:
-        """Continue the tree with these leaves. If all leaves up to here are known, the root must be the manifest's."""
+        """Continue the tree with these leaves. If no leaf before them is unknown, the root must be the manifest's."""
         if leaves is None:
             self._tree = None
             self._expected += [None] * (commit.size - commit.first if commit else 0)
@@ -145,15 +150,15 @@ class SegmentCheck:
             )
 
     def _locate_damage(self, file: IO[bytes]) -> None:
-        """Compare line by line, in a second reading: only a segment that was changed is read so."""
+        """Compare line by line. This reads the file a second time, so it is done for a changed segment only."""
         before = len(self._findings)
-        found: list[bytes] = []
+        leaves: list[bytes] = []
         places: list[int] = []
         at = 0
         file.seek(0)
         for line in file:
             # A line without its line feed is not a record.
-            found.append(leaf_hash(line[:-1]) if line.endswith(b"\n") else b"")
+            leaves.append(leaf_hash(line[:-1]) if line.endswith(b"\n") else b"")
             places.append(at)
             at += len(line)
         places.append(at)
@@ -161,8 +166,10 @@ class SegmentCheck:
         expected = [
             leaf if leaf is not None else b"%d" % number for number, leaf in enumerate(self._expected)
         ]
-        changes = list(edits(expected, found))
-        while changes and not self._seal and changes[-1].kind == "inserted" and changes[-1].end == len(found):
+        changes = list(edits(expected, leaves))
+        while (
+            changes and not self._seal and changes[-1].kind == "inserted" and changes[-1].end == len(leaves)
+        ):
             # After the last record of a segment that is being written: not covered yet, or never.
             self.tail = Tail(self._path, places[changes.pop().line], places[-1], self._size)
         for edit in changes:
@@ -192,7 +199,7 @@ class SegmentCheck:
     def _note(
         self, kind: str, what: str, record: int, byte: int, *, until: int | None = None, text: bytes = b""
     ) -> None:
-        named = read_head(text)
+        name = read_head(text)
         self._findings.add(
             kind,
             what,
@@ -200,8 +207,8 @@ class SegmentCheck:
             segment=self._name,
             record=record if until is None or until - record == 1 else f"{record:,} to {until - 1:,}",
             byte=byte,
-            run=named and named[0],
-            run_seq=named and named[1],
+            run=name and name[0],
+            run_seq=name and name[1],
         )
 
 

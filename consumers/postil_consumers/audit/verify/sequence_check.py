@@ -1,4 +1,4 @@
-"""Checks, along a log, that each run's numbers go 1, 2, 3 … with none left out and none twice."""
+"""Checks that the run_seq numbers of each run are 1, 2, 3 … in a log, with no gap and no repetition."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Name: TypeAlias = tuple[str, int, str]
 
 
 class SequenceCheck:
-    """Remembers the last number of every run of one log."""
+    """Stores the last run_seq of every run of one log."""
 
     def __init__(self, log: str, findings: Findings) -> None:
         self._log = log
@@ -23,20 +23,20 @@ class SequenceCheck:
         self.trusted = True
         """False after damage: then a gap in a run is a consequence, and is not listed a second time."""
 
-    def see(self, segment: str, first: int, records: Sequence[bytes]) -> list[Name | None]:
-        """Take the next records of the log, the first of which has that number; answer who each is."""
+    def check(self, segment: str, first: int, records: Sequence[bytes]) -> list[Name | None]:
+        """Check the next records of the log, of which the first has the number `first`. Returns the name of each."""
         last = self._last
         names: list[Name | None] = []
         for number, record in enumerate(records, first):
-            found = read_head(record)
-            if found is None and not is_dead_letter(record):
-                found = read_head_in_any_order(record)
-                if found is None:
+            name = read_head(record)
+            if name is None and not is_dead_letter(record):
+                name = read_head_in_any_order(record)
+                if name is None:
                     self._note("the record is neither an event nor a dead letter", segment, number)
-            names.append(found)
-            if found is None:
+            names.append(name)
+            if name is None:
                 continue
-            run, run_seq, _ = found
+            run, run_seq, _ = name
             before = last.get(run, 0)
             if run_seq != before + 1 and self.trusted:
                 self._note(f"run_seq {run_seq} follows {before}", segment, number, run)
@@ -44,9 +44,9 @@ class SequenceCheck:
         return names
 
     def holds(self, record: bytes) -> str | None:
-        """The run of an event that the log has already seen, or None: no writer writes one a second time."""
-        found = read_head(record) or read_head_in_any_order(record)
-        return found[0] if found and found[1] <= self._last.get(found[0], 0) else None
+        """Return the run if the record is an event that the log already holds, else None. No writer writes an event twice."""
+        name = read_head(record) or read_head_in_any_order(record)
+        return name[0] if name and name[1] <= self._last.get(name[0], 0) else None
 
     def _note(self, what: str, segment: str, record: int, run: str | None = None) -> None:
         self._findings.add("run_seq", what, log=self._log, segment=segment, record=record, run=run)

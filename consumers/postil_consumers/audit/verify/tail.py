@@ -15,9 +15,9 @@ _POLL_SECONDS = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """What lies in a file from byte `begin` to byte `end`, its end when that was seen.
+    """The bytes of a file from `begin` to `end`, which was its end when it was read.
 
-    `record` is the number that a record there would have; None in the manifest.
+    `record` is the number that a record at `begin` would have. It is None in the manifest.
     """
 
     path: Path
@@ -32,15 +32,15 @@ def await_covered(directory: Path, tails: Sequence[Tail], wait: float) -> list[T
     A running writer covers its bytes within milliseconds. A writer that starts cuts off what another one left.
     """
     deadline = time.monotonic() + wait
-    left = [tail for tail in tails if not _settled(directory, tail)]
-    while left and time.monotonic() < deadline:
+    open_tails = [tail for tail in tails if not _settled(directory, tail)]
+    while open_tails and time.monotonic() < deadline:
         time.sleep(_POLL_SECONDS)
-        left = [tail for tail in left if not _settled(directory, tail)]
-    return left
+        open_tails = [tail for tail in open_tails if not _settled(directory, tail)]
+    return open_tails
 
 
 def _settled(directory: Path, tail: Tail) -> bool:
-    """Whether the bytes that were seen are covered by now, or gone."""
+    """Return whether a manifest entry covers the bytes by now, or they were cut off."""
     size = tail.path.stat().st_size if tail.path.exists() else 0
     if size <= tail.begin:
         return True
