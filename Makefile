@@ -70,6 +70,7 @@ bench: setup ## Measure this machine, each figure with its physical limit
 docs: setup ## Write the reference pages and the page's types from the code, and build the site in build/site
 	$(BIN)/python docs/reference/generate.py
 	$(BIN)/python docs/concepts/draw_walk.py
+	$(BIN)/python docs/concepts/draw_relay_states.py
 	$(BIN)/python -m postil_consumers.dashboard.openapi --typescript \
 	    > consumers/postil_consumers/dashboard/web/src/api/schema.d.ts
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from html import escape
-from pathlib import Path
 from typing import NamedTuple
 
-DOCS = Path(__file__).parents[1]
-PAGE = DOCS / "concepts" / "walk.md"
-PICTURE = DOCS / "images" / "walk.svg"
+from drawing import IMAGES, frame, rows
+
+PICTURE = IMAGES / "walk.svg"
+TITLE = "The walk of an annotation from annotate() to the audit log and the page"
 
 WIDTH, HEIGHT, GAP = 430, 58, 16
 LEFT, RIGHT, TOP = 60, 540, 40
@@ -30,8 +29,7 @@ class Step(NamedTuple):
 
 def steps() -> list[Step]:
     """Return the steps of the page's table."""
-    row = re.compile(r"^\| (\d+) \| ([^|]+) \| `([^`]+)` \| `([^`]+)` \| (.+) \|$", re.MULTILINE)
-    return [Step(int(number), *rest) for number, *rest in row.findall(PAGE.read_text("utf-8"))]
+    return [Step(int(number), *rest) for number, *rest in rows("walk.md", 5) if number.isdigit()]
 
 
 def draw() -> str:
@@ -55,14 +53,14 @@ def draw() -> str:
                 parts.append(_arrow(x + WIDTH // 2, at + HEIGHT))
     bottom = y + max(map(len, branches)) * (HEIGHT + GAP) + TOP - GAP
     width = RIGHT + WIDTH + LEFT
-    return _FRAME.format(width=width, height=bottom, body="\n".join(parts))
+    return frame(width, bottom, TITLE, parts)
 
 
 def _box(step: Step, x: int, y: int) -> str:
     return (
         f'<rect class="b" x="{x}" y="{y}" width="{WIDTH}" height="{HEIGHT}" rx="8" fill="{COLORS[step.process]}"/>'
         f'<text class="n" x="{x + 14}" y="{y + 23}">{step.number}. {escape(step.process)}: {escape(step.function)}</text>'
-        f'<text class="f" x="{x + 14}" y="{y + 43}">{escape(step.form.replace("`", ""))}</text>'
+        f'<text class="f" x="{x + 14}" y="{y + 43}">{escape(step.form)}</text>'
     )
 
 
@@ -77,23 +75,6 @@ def _kafka(x: int, y: int) -> str:
 def _arrow(x: int, y: int) -> str:
     return f'<path class="l" d="M{x} {y} V{y + GAP}"/>'
 
-
-_FRAME = """\
-<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"
- font-family="ui-sans-serif, system-ui, sans-serif" role="img" aria-labelledby="t">
-<title id="t">The walk of an annotation from annotate() to the audit log and the page</title>
-<defs>
-<marker id="a" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" markerHeight="7" orient="auto">
-<path d="M0 0 10 5 0 10z" fill="#64748b"/></marker>
-<style>.b{{stroke:#64748b;stroke-width:1.2}}
-.n{{font-size:14px;font-weight:600;fill:#0f172a}}.f{{font-size:13px;fill:#334155}}
-.l{{stroke:#64748b;stroke-width:1.5;fill:none;
-marker-end:url(#a)}}</style>
-</defs>
-<rect width="{width}" height="{height}" rx="14" fill="#f8fafc"/>
-{body}
-</svg>
-"""
 
 if __name__ == "__main__":
     PICTURE.write_text(draw(), "utf-8")

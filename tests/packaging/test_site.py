@@ -108,6 +108,46 @@ def test_a_browser_asks_no_other_host(site: Path, address: str, chromium: str) -
     assert errors == []
 
 
+TEXTS = """() => {
+  const size = document.documentElement.viewBox.baseVal;
+  const texts = [...document.querySelectorAll("text")].map((text) => [text.textContent, text.getBBox()]);
+  const boxes = [...document.querySelectorAll("rect")].map((box) => box.getBBox());
+  const faults = [];
+  texts.forEach(([text, at], n) => {
+    const right = at.x + at.width, bottom = at.y + at.height, middle = at.y + at.height / 2;
+    if (at.x < 2 || at.y < 2 || right > size.width - 2 || bottom > size.height - 2) faults.push(`outside: ${text}`);
+    for (const [other, to] of texts.slice(n + 1)) {
+      const width = Math.min(right, to.x + to.width) - Math.max(at.x, to.x);
+      const height = Math.min(bottom, to.y + to.height) - Math.max(at.y, to.y);
+      if (width > 0 && height > 3) faults.push(`${text} overlaps ${other}`);
+    }
+    for (const box of boxes) {
+      const level = middle > box.y && middle < box.y + box.height;
+      const inBox = Math.min(right, box.x + box.width) - Math.max(at.x, box.x);
+      if (level && inBox > 0 && inBox < at.width) faults.push(`${text} crosses the edge of a box`);
+    }
+  });
+  return faults;
+}"""
+"""Returns what is wrong with the place of each text of an SVG picture."""
+
+
+@pytest.mark.browser
+@pytest.mark.xdist_group("browser")
+def test_no_text_of_a_picture_is_cut_or_overlaps(chromium: str) -> None:
+    """Each text of each picture is inside the picture, crosses no edge of a box, and overlaps no other text."""
+    faults = {}
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page()
+        for picture in sorted((ROOT / "docs" / "images").glob("*.svg")):
+            page.goto(picture.as_uri())
+            faults[picture.name] = page.evaluate(TEXTS)
+        browser.close()
+    assert len(faults) > 5
+    assert {name: texts for name, texts in faults.items() if texts} == {}
+
+
 def test_no_page_makes_the_theme_load_a_library(site: Path) -> None:
     """The theme loads Mermaid from a host as soon as a page has an element of this class; no page has one."""
     pages = [

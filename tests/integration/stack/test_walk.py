@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 import threading
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ import httpx
 import pytest
 from sqlalchemy import create_engine, text
 
+import draw_walk
 from postil import Postil
 from postil.settings import Settings
 from postil_consumers.audit.sink import AuditSink, consumer_group
@@ -35,19 +35,6 @@ TIMEOUT = 30.0  # seconds
 PROCESSES = {
     "outbox_relay/": "relay", "consumers/postil_consumers/dashboard/": "dashboard", "consumers/": "audit log",
 }  # fmt: skip
-
-
-def _load(path: Path) -> Any:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module  # a NamedTuple looks its module up
-    spec.loader.exec_module(module)
-    return module
-
-
-draw_walk = _load(ROOT / "docs" / "concepts" / "draw_walk.py")
 STEPS = draw_walk.steps()
 PACKAGES = tuple(step.room for step in STEPS if step.room.endswith("/"))
 

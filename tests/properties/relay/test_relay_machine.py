@@ -96,33 +96,10 @@ def test_random_histories_end_with_every_event_published(seed: int) -> None:
     world = World()
     relay = Relay(world)
     for _ in range(400):
-        match chance.choices(range(10), [6, 1, 4, 8, 12, 12, 1, 0.3, 0.2, 1])[0]:
-            case 0:
-                for _ in range(chance.randrange(8)):
-                    world.write(chance.randrange(5))
-            case 1:
-                world.write(chance.randrange(5), large=True, poison=chance.random() < 0.2)
-            case 2:
-                relay.tick(chance.random())
-            case 3 if relay.requests:
-                relay.database(chance.randint(1, PAGE))
-            case 4:
-                partition = chance.randrange(PARTITIONS)
-                for _ in range(min(chance.randrange(9), len(relay.wires[partition]))):
-                    relay.kafka(partition)
-            case 5:
-                for _ in range(chance.randrange(9)):
-                    relay.report(chance.randrange(1000))
-            case 6:
-                relay.fail(chance.randrange(PARTITIONS), chance.choice([Verdict.RETRY, Verdict.TOPIC]))
-            case 7:
-                relay.perform(relay.machine.handle(ProducerFailed()))
-            case 8:
-                relay = Relay(world)
-            case 9 if world.parked:
-                relay.unpark(chance.choice(sorted(world.parked)), repaired=chance.random() < 0.8)
-            case _:
-                pass
+        if chance.random() < 0.004:
+            relay = Relay(world)
+        else:
+            relay.random_event(chance)
         check_order(world)
     relay.settle()
     check_complete(world)
