@@ -31,11 +31,11 @@ MAX_AGE = 1.0
 KAFKA_SECONDS = 2.0
 """Longest wait for one response of Kafka."""
 AUDIT_BEHIND_MESSAGES = 1_000
-"""Lag from which the audit log counts as behind; fewer messages are being processed."""
+"""Lag above which the audit log counts as behind. A smaller lag is normal while messages arrive."""
 
 
 class PostgresState(TypedDict):
-    """Whether Postgres returns rows, and how long the event log is; `exact` is False for an estimate."""
+    """Whether Postgres returns rows, and how many events the event log has. `exact` is False if that is an estimate."""
 
     state: Literal["ok", "down"]
     reason: NotRequired[str]
@@ -46,7 +46,7 @@ class PostgresState(TypedDict):
 
 
 class RelayState(TypedDict):
-    """How far the relay has published: ``stopped`` if no lease is held now, ``never`` if none ever was."""
+    """How far the relay has published. It is ``stopped`` without a lease now, and ``never`` if there was no lease yet."""
 
     state: Literal["ok", "behind", "stopped", "never", "unknown"]
     reason: NotRequired[str]
@@ -98,7 +98,7 @@ class PipelineState(TypedDict):
 
 
 class Health:
-    """Reads the state of every part, at most once per `MAX_AGE`, however many viewers ask."""
+    """Reads the state of every part, at most once in `MAX_AGE` seconds for all viewers together."""
 
     def __init__(self, settings: Settings, database: Database, hub: Hub, tail: TopicTail | None) -> None:
         self._settings = settings
@@ -149,7 +149,7 @@ class Health:
         return log, relay_state(database)
 
     def _kafka(self) -> tuple[KafkaState, int | None]:
-        """Return the state of Kafka, and the audit log's lag where it can be read."""
+        """Return the state of Kafka, and the audit log's lag, or None if it cannot be read."""
         if not self._settings.kafka_bootstrap_servers:
             return {"state": "unknown", "reason": "no Kafka is configured"}, None
         topic = self._settings.kafka_topic
@@ -172,10 +172,10 @@ class Health:
 
     def _feed(self) -> FeedState:
         ring, readers = self._hub.ring, self._hub.readers
-        held = ring.last - ring.first + 1
+        frames = ring.last - ring.first + 1
         if self._tail is None:
             reason = "no Kafka is configured"
-            return {"state": "down", "reason": reason, "readers": readers, "at": ring.last, "held": held}
+            return {"state": "down", "reason": reason, "readers": readers, "at": ring.last, "held": frames}
         status = self._tail.status
         return {
             "state": status.state,
@@ -183,7 +183,7 @@ class Health:
             "received": status.received,
             "readers": readers,
             "at": ring.last,
-            "held": held,
+            "held": frames,
         }
 
 

@@ -56,14 +56,14 @@ class ThreadedDashboard:
 
     def on_loop(self, function: Callable[[], object]) -> None:
         """Run a function on the server's event loop, and wait for it."""
-        done = threading.Event()
+        completion = threading.Event()
 
         def run() -> None:
             function()
-            done.set()
+            completion.set()
 
         self._loop.call_soon_threadsafe(run)
-        done.wait(_TIMEOUT)
+        completion.wait(_TIMEOUT)
 
     def _run(self) -> None:
         asyncio.run(self._serve())

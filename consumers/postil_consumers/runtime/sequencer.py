@@ -66,7 +66,7 @@ class Progress(Protocol):
 class GapSource(Protocol):
     """The event log, read for events that Kafka did not deliver.
 
-    Raises `Unavailable` while the event log cannot be reached.
+    Raises `Unavailable` while the event log cannot be reached, and `ConfigurationError` if an operator must act first.
     """
 
     def events(self, run: str, first: int, last: int) -> Iterable[bytes]:

@@ -17,7 +17,7 @@ MAX_FIELD = 2 * 1024
 
 
 class FeedEnvelope(Envelope):
-    """An event as the feed sends it; `trimmed` names the fields of `data` left out, and sent as null, for their size."""
+    """An event as the feed sends it. `trimmed` names the fields of `data` that are null because they were too large."""
 
     trimmed: NotRequired[list[str]]
 
@@ -40,8 +40,8 @@ def to_feed_event(value: bytes) -> FeedEvent | None:
     except (InvalidEnvelope, ValueError, RecursionError):
         return None
     # A carriage return between tokens would end the server-sent event early.
-    whole = len(value) <= MAX_WHOLE and b"\r" not in value
-    return FeedEvent(event.run, event.run_seq, value if whole else _trimmed(envelope))
+    is_sent_whole = len(value) <= MAX_WHOLE and b"\r" not in value
+    return FeedEvent(event.run, event.run_seq, value if is_sent_whole else _trimmed(envelope))
 
 
 def _trimmed(envelope: dict[str, Any]) -> bytes:
@@ -55,8 +55,8 @@ def _trimmed(envelope: dict[str, Any]) -> bytes:
 class Deduplicator:
     """Recognises events that the relay sent twice, for the `max_runs` runs with the newest events.
 
-    The feed starts while runs are under way, so the first event of each run is accepted whatever its number.
-    A gap is accepted, too: the page fetches what it lacks.
+    The feed starts while runs are under way, so the first event of a run may have any run_seq.
+    A gap is accepted, too: the page fetches the missing events.
     """
 
     def __init__(self, max_runs: int = 50_000) -> None:
@@ -64,7 +64,7 @@ class Deduplicator:
         self._last: OrderedDict[str, int] = OrderedDict()
 
     def seen(self, event: FeedEvent) -> bool:
-        """Return True if this event, or a later one of its run, was already seen; otherwise remember it."""
+        """Return whether this event or a later one of its run came before. If not, remember this event."""
         if event.run_seq <= self._last.get(event.run, 0):
             return True
         self._last[event.run] = event.run_seq

@@ -32,8 +32,8 @@ class Hub:
     def __init__(self, *, max_frames: int = 20_000, heartbeat: float = HEARTBEAT) -> None:
         self._max_frames = max_frames
         self._heartbeat = heartbeat
-        self._changed = asyncio.Event()
-        self._woken = 0.0
+        self._wake_up = asyncio.Event()
+        self._woken_at = 0.0
         self._wake_planned = False
         self.closed = False
         self.readers = 0
@@ -72,7 +72,7 @@ class Hub:
             else:
                 yield _notice(ring, "hello", number)
             while True:
-                changed = self._changed  # read before the ring, so that no event is missed in between
+                wake_up = self._wake_up  # read before the ring, so that no event is missed in between
                 if ring is not self.ring:
                     ring = self.ring
                     number = ring.last
@@ -90,7 +90,7 @@ class Hub:
                 else:
                     try:
                         async with asyncio.timeout(self._heartbeat):
-                            await changed.wait()
+                            await wake_up.wait()
                     except TimeoutError:
                         yield b"event: alive\ndata: {}\n\n"
         finally:
@@ -101,7 +101,7 @@ class Hub:
 
     def _wake_soon(self) -> None:
         loop = asyncio.get_running_loop()
-        wait = self._woken + MIN_WAKE_INTERVAL - loop.time()
+        wait = self._woken_at + MIN_WAKE_INTERVAL - loop.time()
         if wait <= 0:
             self._wake()
         elif not self._wake_planned:
@@ -110,9 +110,9 @@ class Hub:
 
     def _wake(self) -> None:
         self._wake_planned = False
-        self._woken = asyncio.get_running_loop().time()
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
+        self._woken_at = asyncio.get_running_loop().time()
+        wake_up, self._wake_up = self._wake_up, asyncio.Event()
+        wake_up.set()
 
 
 def _notice(ring: Ring, kind: str, number: int, missed: int | None = None) -> bytes:

@@ -1,11 +1,11 @@
 """A ring buffer of the newest events of the feed, numbered without a gap, bounded in count and bytes. Pure.
 
 It holds each event as a frame: the text of one server-sent event.
-A reader only needs the number of the last frame it has, so there are no queues per reader,
-and resuming and following are the same operation, `after`. It returns:
+A reader needs only the number of the last frame it has, so no reader has a queue.
+A new reader and one that resumes call the same method, `after`. It returns:
 
 * the frames after the reader's number, each once, in order; or
-* how many of them were `missed`, because the ring no longer holds them: the reader must fetch the present state.
+* how many of them were `missed`, because the ring dropped them. The reader must fetch the present state.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The frames after a number: `last` is the number of the last of them, `missed` how many are gone before them."""
+    """The frames after a number. `last` is the number of the last one, `missed` counts those dropped before the first."""
 
     frames: tuple[bytes, ...]
     last: int
@@ -36,11 +36,11 @@ class Ring:
 
     @property
     def first(self) -> int:
-        """Return the oldest number still held; `last` + 1 if none is."""
+        """The number of the oldest frame in the ring; `last` + 1 if the ring is empty."""
         return self.last - len(self._frames) + 1
 
     def publish(self, payload: bytes) -> int:
-        """Store one event and return its number; frames beyond the bounds are dropped, the oldest first."""
+        """Store one event, and return its number. Drops the oldest frames while the ring exceeds its bounds."""
         self.last += 1
         frame = b"id: " + self.id_of(self.last).encode() + b"\ndata: " + payload + b"\n\n"
         self._frames.append(frame)
@@ -70,7 +70,7 @@ class Ring:
         return f"{self.epoch}-{number}"
 
     def number_of(self, last_event_id: str) -> int | None:
-        """Return the number to resume after; None if the id is malformed, of another epoch, or no longer held."""
+        """Return the number to resume after. It is None if the id is malformed or of another epoch, or its frame was dropped."""
         epoch, _, digits = last_event_id.rpartition("-")
         if epoch != self.epoch or not (digits.isascii() and digits.isdecimal() and len(digits) < 19):
             return None

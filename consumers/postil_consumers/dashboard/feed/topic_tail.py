@@ -100,7 +100,7 @@ class TopicTail(threading.Thread):
         )
 
     def _attach(self, consumer: Consumer) -> bool:
-        """Assign every partition at its end, once the topic exists; returns False if stopped before."""
+        """Wait until the topic exists, and assign every partition at its end. Returns False if stopped before."""
         while not self._stopping.is_set():
             numbers = self._numbers(consumer)
             if numbers:
@@ -156,7 +156,7 @@ class TopicTail(threading.Thread):
             consumer.incremental_assign([self._partitions[n] for n in new])
 
     def _numbers(self, consumer: Consumer) -> list[int] | None:
-        """Return the topic's partitions; empty if it does not exist, None if no broker can be reached."""
+        """Return the topic's partitions: none if it does not exist, None if no broker can be reached."""
         try:
             # Not `TopicLookup`: it polls the client, and a poll of this consumer would take a message.
             topic = consumer.list_topics(self._topic, timeout=2).topics.get(self._topic)
@@ -177,7 +177,10 @@ class TopicTail(threading.Thread):
         if (state, reason) != (self._state, self._reason):
             logger.info("feed", state=state, reason=reason)
         self._state, self._reason = state, reason
-        (self.live.set if state == "live" else self.live.clear)()
+        if state == "live":
+            self.live.set()
+        else:
+            self.live.clear()
 
     def _call(self, function: Callable[..., None], *arguments: object) -> None:
         try:

@@ -89,7 +89,7 @@ export interface EventPage {
   head: number;
 }
 
-/** An event as the feed sends it; `trimmed` names the fields of `data` left out, and sent as null, for their size. */
+/** An event as the feed sends it. `trimmed` names the fields of `data` that are null because they were too large. */
 export interface FeedEnvelope {
   specversion: string;
   id: string;
@@ -184,7 +184,7 @@ export interface PipelineState {
   feed: FeedState;
 }
 
-/** Whether Postgres returns rows, and how long the event log is; `exact` is False for an estimate. */
+/** Whether Postgres returns rows, and how many events the event log has. `exact` is False if that is an estimate. */
 export interface PostgresState {
   state: "ok" | "down";
   reason?: string;
@@ -201,7 +201,7 @@ export interface Receipt {
   created: boolean;
 }
 
-/** How far the relay has published: ``stopped`` if no lease is held now, ``never`` if none ever was. */
+/** How far the relay has published. It is ``stopped`` without a lease now, and ``never`` if there was no lease yet. */
 export interface RelayState {
   state: "ok" | "behind" | "stopped" | "never" | "unknown";
   reason?: string;
