@@ -175,7 +175,8 @@ class CallMethods:
         It is also stored as ``approval.*`` annotations.
         `postil.commands.ResolveInteraction` describes every argument.
 
-        Raises `RunNotFound`, `RunCancelled`, `RunFinished`, `InteractionNotFound`, `InteractionEnded`,
+        Raises `RunNotFound`, `InteractionNotFound`, `InteractionEnded` (also if the run has ended),
+        `IdempotencyConflict`, `StageNotFound` if an annotation names a stage that the run lacks,
         and `InvalidInput` for a malformed approval.
         """
         return ResolveInteraction(

@@ -106,7 +106,9 @@ class RunMethods:
         With ``pending=True`` the run starts later. Creating the same run again stores nothing and returns ``created=False``.
         `postil.commands.CreateRun` describes every argument.
 
-        Raises `RunExists` if the id belongs to another run, and `RunNotFound` if there is no such parent.
+        Raises `RunExists` if the id belongs to another run, `RunNotFound` if there is no such parent,
+        `IdempotencyConflict` if two annotations have one idempotency key,
+        and `StageNotFound` if an annotation names a stage: a new run has none.
         """
         return CreateRun(
             run_id,
@@ -157,7 +159,8 @@ class RunMethods:
         Ending a run the same way again stores nothing and returns ``created=False``.
         `postil.commands.FinishRun` describes every argument.
 
-        Raises `RunNotFound`, `RunCancelled`, `RunFinished`.
+        Raises `RunNotFound`, `RunCancelled`, `RunFinished`, `IdempotencyConflict`,
+        and `StageNotFound` if an annotation names a stage that the run lacks.
         """
         return FinishRun(
             run_id,

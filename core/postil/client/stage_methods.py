@@ -54,7 +54,8 @@ class StageMethods:
 
         `postil.commands.CompleteStage` describes every argument.
 
-        Raises `RunNotFound`, `StageNotFound`, `StageEnded`, `RunCancelled`, `RunFinished`; nothing is stored then.
+        Raises `RunNotFound`, `StageNotFound`, `StageEnded`, `RunCancelled`, `RunFinished`, `IdempotencyConflict`.
+        Nothing is stored then.
         """
         return CompleteStage(
             run_id,

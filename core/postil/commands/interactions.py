@@ -41,7 +41,8 @@ class Ask(RunCommand[Receipt]):
 class ResolveInteraction(RunCommand[Receipt]):
     """Answer a pending interaction. The first answer stands.
 
-    Raises `RunNotFound`, `RunCancelled`, `RunFinished`, `InteractionNotFound`, `InteractionEnded`,
+    Raises `RunNotFound`, `InteractionNotFound`, `InteractionEnded` (also if the run has ended),
+    `IdempotencyConflict`, `StageNotFound` if an annotation names a stage that the run lacks,
     and `InvalidInput` for a malformed approval.
     """
 
@@ -49,7 +50,7 @@ class ResolveInteraction(RunCommand[Receipt]):
     """The id of the interaction within the run."""
 
     answer: Json
-    """The answer, at most 256 KiB of JSON text; None is JSON null.
+    """The answer, at most 16 KiB of JSON text; None is JSON null.
 
     The answer to an approval is ``{"outcome": "accept" | "decline", "note": …}``.
     It is also stored as ``approval.*`` annotations.

@@ -18,7 +18,9 @@ from postil.requests import Command
 class CreateRun(RunCommand[RunReceipt]):
     """Create a run. Creating the same run again stores nothing; its receipt has ``created=False``.
 
-    Raises `RunExists` if the id belongs to another run, and `RunNotFound` if there is no such parent.
+    Raises `RunExists` if the id belongs to another run, `RunNotFound` if there is no such parent,
+    `IdempotencyConflict` if two annotations have one idempotency key,
+    and `StageNotFound` if an annotation names a stage: a new run has none.
     """
 
     annotations: Sequence[AnnotationLike] = ()
@@ -62,7 +64,8 @@ class FinishRun(RunCommand[RunReceipt]):
     """End a run, completed or failed. Its pending interactions and open stages are cancelled in the same transaction.
 
     Ending a run the same way again stores nothing; its receipt has ``created=False``.
-    Raises `RunNotFound`, `RunCancelled`, `RunFinished`.
+    Raises `RunNotFound`, `RunCancelled`, `RunFinished`, `IdempotencyConflict`,
+    and `StageNotFound` if an annotation names a stage that the run lacks.
     """
 
     annotations: Sequence[AnnotationLike] = ()

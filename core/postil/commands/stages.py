@@ -33,7 +33,8 @@ class StartStage(RunCommand[RunReceipt]):
 class StageCommand(RunCommand[RunReceipt]):
     """A command that changes the status of a stage and writes annotations of the stage.
 
-    Raises `RunNotFound`, `StageNotFound`, `StageEnded`, `RunCancelled`, `RunFinished`; nothing is stored then.
+    Raises `RunNotFound`, `StageNotFound`, `StageEnded`, `RunCancelled`, `RunFinished`, `IdempotencyConflict`.
+    Nothing is stored then.
     """
 
     stage_id: str

@@ -30,9 +30,10 @@ context: {causation_id, traceparent} of the events.
 Returns the receipt of the interaction, then a receipt for each annotation; those of the approval come last.
 If the same actor gave the same answer before, and there are no annotations, it returns created = false.
 
-Raises PS001 (no such run), PS002 and PS003 (the run was cancelled or has ended), PS005 and PS006 (malformed
-or too large annotation or answer), PS007, PS008, PS012 (no such tenant), PS013 (no such interaction), PS014
-(it is resolved or cancelled already), PS017.$$;
+Raises PS001 (no such run), PS004 (another value under the same idempotency_key), PS005 and PS006 (malformed
+or too large annotation or answer), PS007, PS008, PS009 (an annotation names a stage that the run lacks),
+PS012 (no such tenant), PS013 (no such interaction), PS014 (it is resolved or cancelled already, also because
+its run has ended), PS017.$$;
 
 create or replace function postil._resolve_interaction(
     p_tenant text, p_run_id text, p_interaction_id text, p_answer jsonb, p_actor jsonb, p_annotations jsonb,

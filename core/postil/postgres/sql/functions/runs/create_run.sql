@@ -40,8 +40,9 @@ context: {causation_id, traceparent} of the events.
 Returns the receipt of the run, then a receipt for each annotation. If the run exists with the same name,
 input, parent and trigger, it returns created = false and stores nothing.
 
-Raises PS001 (no such parent), PS005 and PS006 (malformed or too large annotation or JSON), PS007, PS008,
-PS011 (the id is another run's), PS012 (no such tenant), PS017.$$;
+Raises PS001 (no such parent), PS004 (two values under one idempotency_key), PS005 and PS006 (malformed or
+too large annotation or JSON), PS007, PS008, PS009 (an annotation names a stage), PS011 (the id is another
+run's), PS012 (no such tenant), PS017.$$;
 
 create or replace function postil._create_run(
     p_tenant text, p_run_id text, p_name text, p_input jsonb, p_trigger jsonb, p_parent_id text,

@@ -31,5 +31,5 @@ same result and no
 annotations are given, it returns created = false.
 
 Raises PS001 (no such run), PS002 (the run was cancelled; nothing is stored), PS003 (the run has ended),
-PS005 and PS006 (malformed or too large annotation or JSON), PS007, PS008, PS009 (no such stage), PS010 (the
-stage has ended), PS012 (no such tenant), PS017.$$;
+PS004 (another value under the same idempotency_key), PS005 and PS006 (malformed or too large annotation or
+JSON), PS007, PS008, PS009 (no such stage), PS010 (the stage has ended), PS012 (no such tenant), PS017.$$;
