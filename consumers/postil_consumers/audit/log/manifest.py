@@ -104,14 +104,18 @@ def decode(line: bytes) -> Link:
         parsed: Any = orjson.loads(line)
     except orjson.JSONDecodeError as error:
         raise InvalidEntry(f"not JSON ({error})") from None
-    if not isinstance(parsed, dict) or _canonical(parsed) != line:
+    try:
+        is_canonical = isinstance(parsed, dict) and _canonical(parsed) == line
+    except orjson.JSONEncodeError:  # nested more deeply than orjson writes
+        is_canonical = False
+    if not is_canonical:
         raise InvalidEntry("not in canonical form")
     content = cast("dict[str, Any]", parsed)
     digest = content.pop("hash", None)
     if sha256(_canonical(content)).hexdigest() != digest:
         raise InvalidEntry("its content does not match its hash")
     number, prev = content.pop("entry", None), content.pop("prev", None)
-    kind = _TYPES.get(content.pop("type", None))
+    kind = _TYPES.get(str(content.pop("type", None)))
     if kind is None or not isinstance(number, int) or not isinstance(prev, str):
         raise InvalidEntry("of an unknown type; a newer version may have written it")
     if isinstance(content.get("frontier"), list):
@@ -125,13 +129,15 @@ def decode(line: bytes) -> Link:
 
 
 def _check(entry: Entry) -> None:
-    """Check what the hash does not cover: the types of the fields, and names that are files of the log."""
+    """Check what an entry with a right hash may still break: types, names of files, and sizes that contradict each other."""
     for field in fields(entry):
         value: object = getattr(entry, field.name)
-        if field.type == "int" and (not isinstance(value, int) or value < 0):
+        if field.type == "int" and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
             raise InvalidEntry(f"{field.name} is not a number from 0")
         if field.type == "str" and not isinstance(value, str):
             raise InvalidEntry(f"{field.name} is not text")
+        if field.type == "tuple[str, ...]" and not isinstance(value, tuple):
+            raise InvalidEntry(f"{field.name} is not an array")
     if isinstance(entry, Open):
         if entry.segment_records < 1:
             raise InvalidEntry("a segment holds at least one record")
@@ -141,6 +147,12 @@ def _check(entry: Entry) -> None:
         raise InvalidEntry("a hash is malformed")
     if not is_segment_name(entry.segment):
         raise InvalidEntry("segment is not the name of a segment")
+    if entry.first >= entry.size:
+        raise InvalidEntry("it covers no record")
+    if isinstance(entry, Commit) and entry.size - entry.first > entry.end - entry.begin:
+        raise InvalidEntry("it covers more records than bytes")
+    if isinstance(entry, Seal) and len(entry.frontier) != entry.size.bit_count():
+        raise InvalidEntry("frontier does not fit size")
 
 
 def _canonical(value: Any) -> bytes:

@@ -1,4 +1,4 @@
-"""Fixtures of the consumers' unit tests: one audit log for all tests, and a copy for each test that changes it."""
+"""Fixtures of the audit log's unit tests: one audit log for all tests, and a copy for each test that changes it."""
 
 from __future__ import annotations
 
