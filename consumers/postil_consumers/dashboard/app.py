@@ -10,8 +10,10 @@ from fastapi import FastAPI
 from starlette.routing import Route
 
 from postil.http.app import create_api
+from postil.http.descriptions import describe_fields
 from postil.settings import Settings
 from postil_consumers.dashboard import routes
+from postil_consumers.dashboard.descriptions import FIELDS
 from postil_consumers.dashboard.feed.hub import Hub
 from postil_consumers.dashboard.feed.topic_tail import TopicTail
 from postil_consumers.dashboard.health import Health
@@ -49,6 +51,7 @@ def create_app(settings: Settings, *, hosts: Collection[str] = (), hub: Hub | No
 
     app = create_api(settings, lifespan, application_name="postil-dashboard", hosts=hosts)
     app.include_router(routes.router)
+    describe_fields(app, FIELDS)
     # The last route: it serves every path that the API does not have.
     app.router.routes.append(Route("/{path:path}", PageFiles().serve, methods=["GET"]))
     return app

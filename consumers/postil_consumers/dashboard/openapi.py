@@ -40,10 +40,14 @@ def _declaration(name: str, schema: dict[str, Any]) -> str:
         return f"{comment}export type {name} = {_type(schema)};\n"
     required = schema.get("required", ())
     fields = "".join(
-        f"{_comment(field, '  ')}  {key}{'' if key in required else '?'}: {_type(field)};\n"
+        f"  {_inline_comment(field)}{key}{'' if key in required else '?'}: {_type(field)};\n"
         for key, field in schema["properties"].items()
     )
     return f"{comment}export interface {name} {{\n{fields}}}\n"
+
+
+def _inline_comment(field: dict[str, Any]) -> str:
+    return f"/** {' '.join(field['description'].split())} */ " if "description" in field else ""
 
 
 def _comment(schema: dict[str, Any], indent: str) -> str:

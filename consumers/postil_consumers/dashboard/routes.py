@@ -36,12 +36,18 @@ class EventStream(JSONResponse):
 
 
 @router.get(
-    "/feed", response_model=FeedEnvelope | FeedNotice, response_class=EventStream, responses=errors(422)
+    "/feed",
+    response_model=FeedEnvelope | FeedNotice,
+    response_class=EventStream,
+    responses=errors(422),
+    response_description="Server-sent events",
 )
 async def feed(
     request: Request,
-    last_event_id: Annotated[str | None, Header(max_length=100)] = None,
-    after: Annotated[str | None, Query(max_length=100, description="As Last-Event-ID")] = None,
+    last_event_id: Annotated[
+        str | None, Header(max_length=100, description="Id of the last event that the reader has")
+    ] = None,
+    after: Annotated[str | None, Query(max_length=100, description="The same as Last-Event-ID")] = None,
 ) -> Response:
     """Stream every event of the tenant as server-sent events, from now on or from after Last-Event-ID.
 

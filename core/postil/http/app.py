@@ -15,6 +15,7 @@ from fastapi import FastAPI
 
 from postil.http import interactions, responses, runs
 from postil.http.database import Database
+from postil.http.descriptions import FIELDS, describe_fields
 from postil.http.guard import Guard
 from postil.settings import Settings
 
@@ -53,6 +54,7 @@ def create_api(
     )
     app.add_middleware(Guard, hosts=hosts)
     responses.install(app)
+    describe_fields(app, FIELDS)
     app.include_router(runs.router)
     app.include_router(interactions.router)
     return app

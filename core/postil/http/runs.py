@@ -39,6 +39,8 @@ Limit = Annotated[int, Query(ge=1, le=100, description="How many, 1 to 100")]
 PageLimit = Annotated[int, Query(ge=1, le=500, description="How many, 1 to 500")]
 Cursor = Annotated[str | None, Query(max_length=2_000, description="`next` of the page before")]
 
+SortOrder = Annotated[Order, Query(description="Whether the newest or the oldest comes first")]
+
 
 def run_id_from_path(
     segment: Annotated[str, Path(description="The run's id, with `~` in place of `%` where it is escaped")],
@@ -60,6 +62,7 @@ def tenant(request: Request) -> str:
 
 
 RunId = Annotated[str, Depends(run_id_from_path)]
+RunSeq = Annotated[int, Path(description="Number of the event within the run")]
 Db = Annotated[Database, Depends(database)]
 Tenant = Annotated[str, Depends(tenant)]
 
@@ -72,7 +75,7 @@ async def runs(
     cursor: Cursor = None,
     status: Annotated[list[str] | None, Query(description="Any of these statuses; may be repeated")] = None,
     q: Annotated[str | None, Query(description="Part of a run's id or name, case does not matter")] = None,
-    order: Order = "newest",
+    order: SortOrder = "newest",
 ) -> Response:
     """List runs, newest first by default; the response repeats the filter that was applied."""
     run_filter = RunFilter.parse(statuses=status or (), text=q)
@@ -150,7 +153,7 @@ async def events(
     run_id: RunId,
     limit: PageLimit = 100,
     cursor: Cursor = None,
-    order: Order = "oldest",
+    order: SortOrder = "oldest",
 ) -> Response:
     """List a run's events by run_seq."""
     read = run_reads.events(tenant, run_id, limit=limit, cursor=cursor, order=order)
@@ -163,7 +166,7 @@ async def events(
     response_class=CloudEventResponse,
     responses=errors(404),
 )
-async def envelope(db: Db, tenant: Tenant, run_id: RunId, run_seq: int) -> Response:
+async def envelope(db: Db, tenant: Tenant, run_id: RunId, run_seq: RunSeq) -> Response:
     """Return one event as the CloudEvent that Kafka carries, byte for byte."""
     text = await _fetch_existing(db, run_id, run_reads.envelope(tenant, run_id, run_seq))
     return CloudEventResponse(text)
