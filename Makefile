@@ -8,7 +8,7 @@ DATA ?= .postil
 FOLDER ?= docs
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint lint-code lint-sql lint-imports lint-rules lint-types format faults bench docs lock upgrade clean
+.PHONY: help setup run demo test lint lint-code lint-sql lint-imports lint-rules lint-types lint-page format faults bench docs lock upgrade clean
 
 help: ## Show what can be made
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,7 +35,7 @@ test: setup ## Run every test, against a real PostgreSQL and a real Kafka
 faults: setup ## Run the tests that kill, cut and stop things
 	$(BIN)/pytest tests/faults
 
-lint: lint-code lint-sql lint-imports lint-rules lint-types ## Check style, types, the direction of imports, and the rules of CONTRIBUTING
+lint: lint-code lint-sql lint-imports lint-rules lint-types lint-page ## Check style, types, the direction of imports, and the rules of CONTRIBUTING
 
 lint-code: setup
 	$(BIN)/ruff check .
@@ -57,9 +57,13 @@ lint-types: setup
 	$(BIN)/mypy
 	$(BIN)/pyright
 
+lint-page: setup
+	$(BIN)/python hatch_build.py lint
+
 format: setup ## Bring the code into its form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/python hatch_build.py format
 
 bench: setup ## Measure this machine, each figure with its physical limit
 	$(BIN)/postil bench write

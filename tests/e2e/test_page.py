@@ -28,12 +28,12 @@ def address(identifier: str) -> str:
 
 
 def row(page: Page, name: str) -> Any:
-    return page.locator(".row", has_text=name)
+    return page.locator("[data-part=row]", has_text=name)
 
 
 def live(page: Page) -> Page:
     """Wait until the page receives the feed."""
-    expect(page.locator(".feed-mark")).to_have_text("Live")
+    expect(page.locator("[data-part=feed-state]")).to_have_text("Live")
     return page
 
 
@@ -64,14 +64,14 @@ def test_runs_appear_and_change_in_place(opened: Opened, postil: Postil, run_id:
     page = live(opened.at("/"))
     postil.create_run(run_id, name="appears by itself")
     mine = row(page, run_id)
-    expect(mine.locator(".status")).to_have_text("Running")
+    expect(mine.locator("[data-part=status]")).to_have_text("Running")
     mine.evaluate("row => { window.originalRow = row }")
     postil.start_stage(run_id, "One", stage_id="one")
     postil.annotate(run_id, {"x.y": 1})
-    expect(mine.locator(".c-contents")).to_have_text(re.compile("1 stage.*1 annotation"))
+    expect(mine.locator("[data-part=contents]")).to_have_text(re.compile("1 stage.*1 annotation"))
     postil.complete_stage(run_id, "one")
     postil.finish_run(run_id, result={"ok": True})
-    expect(mine.locator(".status")).to_have_text("Completed")
+    expect(mine.locator("[data-part=status]")).to_have_text("Completed")
     assert mine.evaluate("row => row === window.originalRow"), "the row was replaced instead of changed"
 
 
@@ -80,16 +80,16 @@ def test_a_run_shows_its_decisions_and_their_actors(opened: Opened, postil: Post
     refund(postil, run_id)
     page = opened.at(address(run_id))
     expect(page.get_by_role("heading", level=1)).to_have_text("refund-request")
-    note = page.locator(".note-decision")
+    note = page.locator("[data-kind=decision]")
     expect(note).to_contain_text("refund")
     expect(note).to_contain_text("It was charged twice.")
     expect(note).to_contain_text("93 %")
     expect(note).to_contain_text("agent triage 2.1")
-    expect(page.locator(".lane")).to_contain_text("Triage")
+    expect(page.locator("[data-part=lane]")).to_contain_text("Triage")
     page.get_by_role("tab", name="Tool calls").click()
     expect(page).to_have_url(re.compile(r"\?tab=tool-calls$"))
     page.get_by_role("button", name="orders.lookup").click()
-    expect(page.locator(".fold-body")).to_contain_text('"charges": 2')
+    expect(page.locator("[data-part=fold-body]")).to_contain_text('"charges": 2')
     page.get_by_role("tab", name="Events").click()
     page.get_by_role("button", name=re.compile("^Event 1: run:created")).click()
     page.get_by_role("button", name="Show the envelope").click()
@@ -111,31 +111,31 @@ def test_an_answer_is_shown_on_every_open_page_of_the_run(
     page.get_by_label("Your name").fill("ada")
     page.get_by_role("button", name="Accept").click()
     for view in (page, other):
-        expect(view.locator(".note-approval")).to_contain_text("accepted")
-        expect(view.locator(".note-approval")).to_contain_text("Checked the statement.")
-        expect(view.locator(".note-approval")).to_contain_text("by ada")
-        expect(view.locator(".run-title .status")).to_have_text("Running")
+        expect(view.locator("[data-kind=approval]")).to_contain_text("accepted")
+        expect(view.locator("[data-kind=approval]")).to_contain_text("Checked the statement.")
+        expect(view.locator("[data-kind=approval]")).to_contain_text("by ada")
+        expect(view.locator("main header [data-part=status]")).to_have_text("Running")
 
 
 def test_a_pending_question_is_answered_in_the_list(opened: Opened, postil: Postil, run_id: str) -> None:
     """The list of pending questions shows a new question, takes its answer, and drops it at the next load."""
     page = live(opened.at("/waiting"))
     refund(postil, run_id)
-    mine = page.locator(".waiting-list > li", has_text=run_id)
-    expect(mine.locator(".prompt")).to_have_text("Refund 42 EUR?")
+    mine = page.locator("[data-part=waiting]", has_text=run_id)
+    expect(mine.locator("[data-part=prompt]")).to_have_text("Refund 42 EUR?")
     mine.get_by_role("button", name="Decline").click()
-    expect(mine.locator(".outcome")).to_contain_text("Declined")
+    expect(mine.locator("[data-part=outcome]")).to_contain_text("Declined")
     expect(mine.get_by_role("button", name="Decline")).to_have_count(0)
     page.reload()
     expect(page.get_by_role("heading", name="Waiting for a person")).to_be_visible()
-    expect(page.locator(".waiting-list > li", has_text=run_id)).to_have_count(0)
+    expect(page.locator("[data-part=waiting]", has_text=run_id)).to_have_count(0)
 
 
 def test_a_second_answer_is_refused_and_the_first_shown(opened: Opened, postil: Postil, run_id: str) -> None:
     """An answer that arrives after another is refused, and the page shows the first."""
     refund(postil, run_id)
     page = opened.at("/waiting")
-    mine = page.locator(".waiting-list > li", has_text=run_id)
+    mine = page.locator("[data-part=waiting]", has_text=run_id)
     expect(mine.get_by_role("button", name="Accept")).to_be_visible()
     page.route(
         "**/resolve",
@@ -153,7 +153,7 @@ def test_a_question_gone_from_the_list_shows_its_outcome(opened: Opened, postil:
     """A question that the list no longer contains stays on the page until the feed brings its answer."""
     refund(postil, run_id)
     page = live(opened.at("/waiting"))
-    mine = page.locator(".waiting-list > li", has_text=run_id)
+    mine = page.locator("[data-part=waiting]", has_text=run_id)
     expect(mine.get_by_role("button", name="Accept")).to_be_visible()
     page.route("**/api/waiting*", lambda route: route.fulfill(json={"items": [], "next": None}))
     with page.expect_response("**/api/waiting*"):
@@ -161,7 +161,7 @@ def test_a_question_gone_from_the_list_shows_its_outcome(opened: Opened, postil:
 
     postil.resolve_interaction(run_id, "approval", {"outcome": "decline"})
 
-    expect(mine.locator(".outcome")).to_contain_text("Declined")
+    expect(mine.locator("[data-part=outcome]")).to_contain_text("Declined")
 
 
 def test_the_keyboard_can_do_everything(opened: Opened, postil: Postil, run_id: str) -> None:
@@ -171,7 +171,7 @@ def test_the_keyboard_can_do_everything(opened: Opened, postil: Postil, run_id: 
     page = live(opened.at("/"))
     page.keyboard.press("/")
     page.keyboard.type(run_id)
-    expect(page.locator(".row")).to_have_count(3)
+    expect(page.locator("[data-part=row]")).to_have_count(3)
     page.keyboard.press("Enter")
     expect(row(page, "keyboard 2").locator("a")).to_be_focused()
     page.keyboard.press("j")
@@ -182,7 +182,7 @@ def test_the_keyboard_can_do_everything(opened: Opened, postil: Postil, run_id: 
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text("keyboard 1")
     page.keyboard.press("Escape")
-    expect(page.locator(".row")).to_have_count(3)
+    expect(page.locator("[data-part=row]")).to_have_count(3)
     page.keyboard.press("?")
     expect(page.get_by_role("dialog")).to_be_visible()
     page.keyboard.press("Escape")
@@ -197,15 +197,15 @@ def test_the_filter_is_in_the_url(opened: Opened, postil: Postil, run_id: str) -
     postil.create_run(f"{run_id}/running", name="a")
     postil.create_run(f"{run_id}/pending", name="b", pending=True)
     page = opened.at(f"/?q={run_id}")
-    expect(page.locator(".row")).to_have_count(2)
+    expect(page.locator("[data-part=row]")).to_have_count(2)
     page.get_by_role("button", name=re.compile("^Pending")).click()
-    expect(page.locator(".row")).to_have_count(1)
+    expect(page.locator("[data-part=row]")).to_have_count(1)
     expect(page).to_have_url(re.compile(r"status=pending"))
     page.reload()
     expect(page.get_by_role("button", name=re.compile("^Pending"))).to_have_attribute("aria-pressed", "true")
-    expect(page.locator(".row")).to_have_count(1)
+    expect(page.locator("[data-part=row]")).to_have_count(1)
     page.go_back()
-    expect(page.locator(".row")).to_have_count(2)
+    expect(page.locator("[data-part=row]")).to_have_count(2)
     page.get_by_label("Filter runs by name or id").fill("no such run anywhere")
     expect(page.get_by_text("No run matches this filter.")).to_be_visible()
 
@@ -216,7 +216,9 @@ def test_the_list_scrolls_to_the_last_run(opened: Opened, postil: Postil, run_id
         postil.create_run(f"{run_id}/{n:03}", name=f"long list {n:03}")
     page = opened.at(f"/?q={run_id}&order=oldest")
     expect(row(page, "long list 000")).to_be_visible()
-    assert page.locator(".row").count() < 80, "the document must contain only the rows near the window"
+    assert page.locator("[data-part=row]").count() < 80, (
+        "the document must contain only the rows near the window"
+    )
     page.wait_for_function(
         "scrollTo(0, document.body.scrollHeight) || document.querySelector('main').innerText.includes('long list 129')"
     )
@@ -247,17 +249,17 @@ def test_the_page_resumes_without_a_gap_after_an_outage(
         postil.create_run(run_id, name="outlives the server")
         page.goto(f"{first.url}/?q={run_id}")
         live(page)
-        expect(row(page, run_id).locator(".status")).to_have_text("Running")
-    expect(page.locator(".feed-mark")).to_have_text("Offline")
-    expect(page.locator(".banner")).to_be_visible()
+        expect(row(page, run_id).locator("[data-part=status]")).to_have_text("Running")
+    expect(page.locator("[data-part=feed-state]")).to_have_text("Offline")
+    expect(page.locator("[data-part=banner]")).to_be_visible()
     postil.annotate(run_id, {"while.away": True})
     postil.finish_run(run_id, failed=True, error={"type": "Gone"})
     with ThreadedDashboard(pipeline.model_copy(update={"http_port": port})) as second:
         assert second.wait_live()
-        expect(row(page, run_id).locator(".status")).to_have_text("Failed")
-        expect(row(page, run_id).locator(".c-contents")).to_contain_text("1 annotation")
+        expect(row(page, run_id).locator("[data-part=status]")).to_have_text("Failed")
+        expect(row(page, run_id).locator("[data-part=contents]")).to_contain_text("1 annotation")
         live(page)
-        expect(page.locator(".banner")).to_have_count(0)
+        expect(page.locator("[data-part=banner]")).to_have_count(0)
 
 
 HOSTILE = [
@@ -301,7 +303,9 @@ def test_hostile_text_is_shown_as_text_on_a_run(opened: Opened, postil: Postil, 
     for tab in ("Tool calls", "Interactions", "Events"):
         page.get_by_role("tab", name=tab).click()
         expect(page.get_by_role("tab", name=tab)).to_have_attribute("aria-selected", "true")
-        page.locator(".fold-line").evaluate_all("folds => folds.forEach(fold => fold.click())")
+        page.locator("[role=tabpanel] button[aria-expanded]").evaluate_all(
+            "folds => folds.forEach(fold => fold.click())"
+        )
     assert_harmless(page)
 
 
@@ -311,12 +315,12 @@ def test_hostile_text_is_shown_as_text_in_lists(opened: Opened, postil: Postil, 
         postil.create_run(f"{run_id}/{n}{text}"[:200], name=text, actor=agent(text))
         postil.ask(f"{run_id}/{n}{text}"[:200], text, interaction_id=text, to=text)
     page = opened.at(f"/?q={run_id}")
-    expect(page.locator(".row")).to_have_count(len(HOSTILE))
+    expect(page.locator("[data-part=row]")).to_have_count(len(HOSTILE))
     for text in HOSTILE:
-        expect(page.locator(".row-link").get_by_text(visible(text), exact=True)).to_be_visible()
+        expect(page.locator("[data-part=row] a").get_by_text(visible(text), exact=True)).to_be_visible()
     assert_harmless(page)
     opened.at("/waiting")
-    expect(page.locator(".waiting-list > li", has_text=run_id)).to_have_count(len(HOSTILE))
+    expect(page.locator("[data-part=waiting]", has_text=run_id)).to_have_count(len(HOSTILE))
     assert_harmless(page)
     for n, text in enumerate(HOSTILE):
         postil.resolve_interaction(f"{run_id}/{n}{text}"[:200], text, {"outcome": "decline"})
@@ -327,8 +331,8 @@ def test_the_pipeline_shows_each_part_with_its_figures(opened: Opened) -> None:
     page = live(opened.at("/pipeline"))
     for part in ("Postgres", "Relay", "Kafka", "Audit log", "This page"):
         expect(page.get_by_role("heading", name=part)).to_be_visible()
-    expect(page.locator(".part", has_text="Postgres")).to_contain_text("events recorded")
-    expect(page.locator(".part", has_text="Relay")).to_contain_text("64 of 64")
+    expect(page.locator("main li", has_text="Postgres")).to_contain_text("events recorded")
+    expect(page.locator("main li", has_text="Relay")).to_contain_text("64 of 64")
 
 
 def test_the_theme_survives_a_reload(opened: Opened) -> None:
@@ -354,7 +358,7 @@ def test_every_view_is_accessible(
     rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
     for path in (f"/?q={run_id}", address(run_id), f"{address(run_id)}?tab=events", "/waiting", "/pipeline"):
         opened.at(path)
-        expect(page.locator(".view:not([aria-busy])")).to_be_visible()
+        expect(page.locator("main h1")).to_be_visible()
         expect(page.locator("[aria-busy]")).to_have_count(0)
         results = Axe().run(page, options=rules)
         assert results.violations_count == 0, f"{path}: {results.generate_report()}"
@@ -366,7 +370,7 @@ def test_the_page_requests_no_other_host(opened: Opened, dashboard: ThreadedDash
     requests: list[str] = []
     opened.page.on("request", lambda request: requests.append(request.url))
     page = live(opened.at("/"))
-    expect(page.locator(".bar")).to_be_visible()
+    expect(page.locator("header")).to_be_visible()
     assert [url for url in requests if not url.startswith(dashboard.url)] == []
 
 
@@ -378,7 +382,7 @@ def test_an_empty_database_shows_the_next_commands(
     with ThreadedDashboard(empty) as dashboard:
         page = context.new_page()
         page.goto(dashboard.url)
-        expect(page.locator(".empty")).to_contain_text("postil import FILE…")
-        expect(page.locator(".empty")).to_contain_text("postil demo DIR")
+        expect(page.locator("main")).to_contain_text("postil import FILE…")
+        expect(page.locator("main")).to_contain_text("postil demo DIR")
         page.goto(f"{dashboard.url}/waiting")
-        expect(page.locator(".empty")).to_contain_text("Nothing waits for you.")
+        expect(page.locator("main")).to_contain_text("Nothing waits for you.")

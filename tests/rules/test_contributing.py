@@ -36,7 +36,7 @@ def folders_with_sources() -> set[str]:
     folders = {
         str(Path(name).parent)
         for name in listed.stdout.splitlines()
-        if name.endswith((".py", ".sql", ".service"))
+        if name.endswith((".py", ".sql", ".service", ".ts", ".tsx", ".css"))
     }
     return {folder for folder in folders if not folder.startswith(tuple(f"{f}/" for f in WITH_SUBFOLDERS))}
 

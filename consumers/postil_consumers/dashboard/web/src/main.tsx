@@ -1,27 +1,24 @@
-import { render } from "preact";
-import "@preact/signals";
-import { App } from "./app";
-import { startFeed } from "./feed/feed";
-import { startRouter } from "./router";
-import { startOverview } from "./state/overview";
-import "@fontsource-variable/inter/index.css";
-import "@fontsource-variable/source-serif-4/index.css";
+/** Starts the page. */
+
 import "./styles/tokens.css";
 import "./styles/base.css";
-import "./styles/components.css";
-import "./styles/frame.css";
-import "./styles/states.css";
-import "./styles/view-runs.css";
-import "./styles/view-run.css";
-import "./styles/view-timeline.css";
-import "./styles/view-trail.css";
-import "./styles/view-tabs.css";
-import "./styles/view-questions.css";
-import "./styles/view-pipeline.css";
-import "./styles/view-narrow.css";
+import "@fontsource-variable/inter/index.css";
+import "@fontsource-variable/source-serif-4/index.css";
+import "@preact/signals";
+import { render } from "preact";
+import { startSession } from "./api/session";
+import { App } from "./app/app";
+import { startFeed } from "./feed/feed";
+import { startPipeline } from "./pipeline/store";
+import { startRouter } from "./routing/router";
+import { startTotals } from "./runs/totals";
+import { startWaiting } from "./waiting/store";
 
 startRouter();
 startFeed();
-startOverview();
+startTotals();
+startWaiting();
+startSession();
+startPipeline();
 const root = document.getElementById("app");
 if (root) render(<App />, root);

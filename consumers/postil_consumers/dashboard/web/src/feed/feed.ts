@@ -1,19 +1,19 @@
-/** The feed as the page sees it: its state, its events, and the word that something was missed. */
+/** The live feed of the page: its state, its events, and resets after missed events. */
 
 import { batch, signal } from "@preact/signals";
-import { parseJson } from "../exact";
-import type { Envelope } from "../types";
-import { Line, type FeedState, type FromLine } from "./line";
+import { parseJson } from "../api/lossless-json";
+import type { Envelope } from "../api/types";
+import { Connection, type FeedMessage, type FeedState } from "./connection";
 import workerUrl from "./worker?sharedworker&url";
 
 export const feedState = signal<FeedState>("connecting");
 let released = false;
 const listeners = new Set<OnEvents>();
 const resets = new Set<() => void>();
-/** When the feed was last seen to be up to date. */
+/** When the feed was lost, in milliseconds since 1970; null while it is connected. */
 export const feedLostAt = signal<number | null>(null);
 
-/** Resolves once the feed is live, so that what is loaded afterwards misses nothing, or when it takes too long. */
+/** Resolves when the feed is live, so that data loaded afterwards misses no event; or after 700 ms. */
 export const feedReady: Promise<void> = new Promise((resolve) => {
   const timer = setTimeout(() => release(), 700);
   const release = (): void => {
@@ -23,7 +23,7 @@ export const feedReady: Promise<void> = new Promise((resolve) => {
   };
   const stop = feedState.subscribe((state) => {
     if (state !== "live") return;
-    // What was loaded before the line was up may lack what happened in between.
+    // Data that was loaded before the feed was live may lack later events.
     if (released) for (const reset of resets) reset();
     release();
     queueMicrotask(() => stop());
@@ -42,7 +42,7 @@ export function onFeed(events: OnEvents, reset: () => void): () => void {
   };
 }
 
-function receive(message: FromLine): void {
+function receive(message: FeedMessage): void {
   batch(() => {
     if (message.kind === "state") {
       feedState.value = message.state;
@@ -58,20 +58,27 @@ function receive(message: FromLine): void {
 }
 
 interface TrustedTypes {
-  createPolicy(name: string, rules: { createScriptURL: (url: string) => string }): { createScriptURL: (url: string) => string };
+  createPolicy(
+    name: string,
+    rules: { createScriptURL: (url: string) => string },
+  ): { createScriptURL: (url: string) => string };
 }
 
+/** Connects to the feed, through a worker that all tabs share if the browser has such workers. */
 export function startFeed(): void {
   if (typeof SharedWorker === "undefined") {
-    new Line(receive).open();
+    new Connection(receive).open();
     return;
   }
   const trusted = (globalThis as { trustedTypes?: TrustedTypes }).trustedTypes;
   const policy = trusted?.createPolicy("postil-feed", { createScriptURL: (url) => url });
-  const worker = new SharedWorker(policy ? policy.createScriptURL(workerUrl) : workerUrl, { type: "module", name: "postil-feed" });
-  worker.port.onmessage = (event: MessageEvent<FromLine>) => receive(event.data);
+  const worker = new SharedWorker(policy ? policy.createScriptURL(workerUrl) : workerUrl, {
+    type: "module",
+    name: "postil-feed",
+  });
+  worker.port.onmessage = (event: MessageEvent<FeedMessage>) => receive(event.data);
   addEventListener("pagehide", () => worker.port.postMessage("gone"));
   addEventListener("pageshow", (event) => {
-    if (event.persisted) location.reload(); // brought back from the cache of whole pages, without its line
+    if (event.persisted) location.reload(); // restored from the browser's page cache, without its worker
   });
 }

@@ -1,10 +1,10 @@
-/** One stream for all tabs of a browser: a browser opens only six connections to a host, and a stream keeps one. */
+/** One stream for all tabs of a browser: a browser opens at most six connections to a host, and each stream holds one. */
 
-import { Line, type FromLine } from "./line";
+import { Connection, type FeedMessage } from "./connection";
 
 const scope = globalThis as unknown as { onconnect: (event: MessageEvent) => void };
 const ports = new Set<MessagePort>();
-const line = new Line((message: FromLine) => {
+const connection = new Connection((message: FeedMessage) => {
   for (const port of ports) port.postMessage(message);
 });
 
@@ -13,6 +13,6 @@ scope.onconnect = (event) => {
   if (!port) return;
   ports.add(port);
   port.onmessage = () => ports.delete(port); // the only message of a tab is that it closes
-  line.open();
-  port.postMessage({ kind: "state", state: line.state } satisfies FromLine);
+  connection.open();
+  port.postMessage({ kind: "state", state: connection.state } satisfies FeedMessage);
 };
