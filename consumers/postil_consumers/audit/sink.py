@@ -8,24 +8,22 @@ thresholds were raised (`postil.runtime.signals`). The two fsyncs of a batch van
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Sequence
 from pathlib import Path
 
 import structlog
 
-from postil.model.envelope import InvalidEnvelope, RawEvent, raw_event
+from postil.model.envelope import RawEvent
 from postil.runtime.failpoints import reach
-from postil_consumers.audit.log.failures import damaged, storage_failed
-from postil_consumers.audit.log.layout import INDEX, MANIFEST, log_directory, segment_name, whole_lines
+from postil_consumers.audit.log.failures import storage_failed
+from postil_consumers.audit.log.index_update import update_index
+from postil_consumers.audit.log.layout import INDEX, log_directory
 from postil_consumers.audit.log.lock import DirectoryLock
-from postil_consumers.audit.log.records import dead_letter_line, is_dead_letter
+from postil_consumers.audit.log.records import dead_letter_line
 from postil_consumers.audit.log.run_index import RunIndex
 from postil_consumers.audit.log.writer import SEGMENT_RECORDS, Line, PartitionLog
 from postil_consumers.runtime.sequencer import Progress
 from postil_consumers.runtime.sink import Item, Partition, Record, Resume
-
-_REBUILD_STEP = 10_000
 
 logger = structlog.get_logger("postil.audit")
 
@@ -60,6 +58,28 @@ class AuditSink:
 
         Raises `AuditLogDamaged` if the files contradict the manifest.
         """
+        log = self._open_files(partition)
+        state = log.state
+        if log.cut_off:
+            logger.warning(
+                "cut off what no manifest entry covers",
+                log=str(log.directory),
+                bytes=log.cut_off,
+                record=state.size,
+            )
+        if state.next_offset is None:
+            return Resume.OLDEST
+        if partition.topic_id and state.topic_id and partition.topic_id != state.topic_id:
+            # Another topic of the same name: the old offset means nothing there.
+            # The run_seq rule drops duplicates, and Postgres has the events that the new topic lacks.
+            logger.warning(
+                "the topic was created anew; reading all of it", partition=str(partition), was=state.topic_id
+            )
+            return Resume.OLDEST
+        return state.next_offset
+
+    def _open_files(self, partition: Partition) -> PartitionLog:
+        """Open the log and its index. Closes both again if one of them cannot be used."""
         directory = log_directory(self._dir, partition.topic, partition.number)
         with contextlib.ExitStack() as cleanup:
             try:
@@ -77,29 +97,12 @@ class AuditSink:
             )
             cleanup.callback(log.close)
             try:
-                update_index(index, log)
+                update_index(index, log.directory, log.state)
             except OSError as error:
                 raise storage_failed(directory, error) from error
             cleanup.pop_all()
         self._open[partition] = log, index
-        state = log.state
-        if log.cut_off:
-            logger.warning(
-                "cut off what no manifest entry covers",
-                log=str(directory),
-                bytes=log.cut_off,
-                record=state.size,
-            )
-        if state.next_offset is None:
-            return Resume.OLDEST
-        if partition.topic_id and state.topic_id and partition.topic_id != state.topic_id:
-            # Another topic of the same name: the old offset means nothing there.
-            # The run_seq rule drops duplicates, and Postgres has the events that the new topic lacks.
-            logger.warning(
-                "the topic was created anew; reading all of it", partition=str(partition), was=state.topic_id
-            )
-            return Resume.OLDEST
-        return state.next_offset
+        return log
 
     def progress(self, partition: Partition) -> Progress:
         """Return the run index."""
@@ -134,47 +137,3 @@ class AuditSink:
         for partition in list(self._open):
             self.close(partition)
         self._lock.close()
-
-
-def update_index(index: RunIndex, log: PartitionLog) -> None:
-    """Apply the records that the index lacks. Builds it anew if it does not belong to this log.
-
-    Raises `AuditLogDamaged` if the segments do not hold what the manifest states.
-    """
-    state = log.state
-    if index.covered == (state.size, state.root):
-        return
-    if not state.index_matches or index.covered[0] > state.size:
-        logger.warning("the run index is not this log's; building it anew", log=str(log.directory))
-        index.clear()
-    if state.size - index.covered[0] > _REBUILD_STEP:
-        logger.info("reading the log to build its run index", log=str(log.directory), records=state.size)
-    size = index.covered[0]
-    records = _records_from(log, size)
-    while size < state.size:
-        step = list(islice(records, _REBUILD_STEP))
-        try:
-            events = [raw_event(line) for line in step if not is_dead_letter(line)]
-        except InvalidEnvelope as error:
-            raise damaged(
-                log.directory / MANIFEST,
-                f"after record {size} there is one that is not an event: {error.what}.",
-            ) from None
-        if not step:
-            raise damaged(log.directory / MANIFEST, f"it has {state.size:,} records, the segments {size:,}.")
-        size += len(step)
-        # Before the last step, no commit has this size: the empty root makes a crash here begin again.
-        root = state.root if size == state.size else ""
-        index.apply(events, size, root)
-
-
-def _records_from(log: PartitionLog, size: int) -> Iterator[bytes]:
-    """Yield the log's records from the number `size` on."""
-    per_segment = log.state.settings.segment_records
-    first = size - size % per_segment
-    while first < log.state.size:
-        path = log.directory / segment_name(first)
-        for number, (_, line) in enumerate(whole_lines(path), first):
-            if number >= size:
-                yield line
-        first += per_segment
