@@ -11,13 +11,13 @@ import { WaitingView } from "../waiting/view";
 import { Banners } from "./banners";
 import { Bar } from "./bar";
 import { Help } from "./help";
-import { useKeys } from "./keyboard";
+import { useViewKeys } from "./keyboard";
 
 const TITLES = { runs: "Runs", waiting: "Waiting", pipeline: "Pipeline", unknown: "Nothing here" };
 
 /** Shows the page. */
 export function App(): JSX.Element {
-  useKeys();
+  useViewKeys();
   useSignalEffect(() => {
     const current = view.value;
     if (current.name !== "run") document.title = `${TITLES[current.name]} · Postil`;

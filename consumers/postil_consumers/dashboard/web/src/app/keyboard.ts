@@ -1,36 +1,31 @@
 /** The keys that work on every view. */
 
-import { useEffect } from "preact/hooks";
+import { useRef } from "preact/hooks";
+import { useKeys } from "../routing/keys";
 import { view } from "../routing/router";
 import { isHelpOpen } from "./help";
 
-/** Handles the keys while the page is open. */
-export function useKeys(): void {
-  useEffect(() => {
-    let chord = false;
-    const onKey = (event: KeyboardEvent): void => {
-      const target = event.target as HTMLElement;
-      const typing = target.matches("input, textarea, select, [contenteditable]");
-      if (typing || event.metaKey || event.ctrlKey || event.altKey) return;
-      if (chord) {
-        chord = false;
-        const to = { r: "/", w: "/waiting", p: "/pipeline" }[event.key];
-        if (to) {
-          event.preventDefault();
-          document.querySelector<HTMLAnchorElement>(`header nav a[href="${to}"]`)?.click();
-        }
-        return;
-      }
-      if (event.key === "g") chord = true;
-      else if (event.key === "?") {
-        event.preventDefault();
-        isHelpOpen.value = true;
-      } else if (event.key === "Escape" && view.value.name !== "runs" && !isHelpOpen.value) {
-        if (history.length > 1 && (history.state as { scroll?: number } | null)) history.back();
-        else document.querySelector<HTMLAnchorElement>('header a[href="/"]')?.click();
-      }
-    };
-    document.addEventListener("keydown", onKey);
-    return () => document.removeEventListener("keydown", onKey);
-  }, []);
+const VIEWS: Record<string, string> = { r: "/", w: "/waiting", p: "/pipeline" };
+
+const follow = (link: string): void => document.querySelector<HTMLAnchorElement>(link)?.click();
+
+/** Handles the keys while the page is open: `?` opens the help, Escape goes back, `g` and a letter opens a view. */
+export function useViewKeys(): void {
+  const isAfterG = useRef(false);
+  useKeys((event) => {
+    if (isAfterG.current) {
+      isAfterG.current = false;
+      const path = VIEWS[event.key];
+      if (path === undefined) return;
+      event.preventDefault();
+      follow(`header nav a[href="${path}"]`);
+    } else if (event.key === "g") isAfterG.current = true;
+    else if (event.key === "?") {
+      event.preventDefault();
+      isHelpOpen.value = true;
+    } else if (event.key === "Escape" && view.value.name !== "runs" && !isHelpOpen.value) {
+      if (history.length > 1 && (history.state as { scroll?: number } | null)) history.back();
+      else follow('header a[href="/"]');
+    }
+  });
 }

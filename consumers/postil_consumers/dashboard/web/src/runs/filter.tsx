@@ -8,6 +8,7 @@ import { classes } from "../components/layout/classes";
 import { Icon } from "../components/marks/icon";
 import { Status } from "../components/marks/status";
 import { count } from "../components/values/count";
+import { useKeys } from "../routing/keys";
 import { place, setQuery } from "../routing/router";
 import styles from "./filter.module.css";
 import { filterFrom } from "./store";
@@ -20,22 +21,12 @@ export function Filter(): JSX.Element {
   const field = useRef<HTMLInputElement>(null);
   const typing = useRef<ReturnType<typeof setTimeout>>(undefined);
 
-  useEffect(() => {
-    const onKey = (event: KeyboardEvent): void => {
-      if (
-        event.key !== "/" ||
-        (event.target as HTMLElement).matches("input, textarea") ||
-        event.ctrlKey ||
-        event.metaKey
-      )
-        return;
-      event.preventDefault();
-      field.current?.focus();
-      field.current?.select();
-    };
-    document.addEventListener("keydown", onKey);
-    return () => document.removeEventListener("keydown", onKey);
-  }, []);
+  useKeys((event) => {
+    if (event.key !== "/") return;
+    event.preventDefault();
+    field.current?.focus();
+    field.current?.select();
+  });
   // The field follows the URL (back button), but not while the user types in it.
   useEffect(() => {
     if (field.current && document.activeElement !== field.current) field.current.value = filter.q;

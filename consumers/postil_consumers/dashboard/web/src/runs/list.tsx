@@ -11,11 +11,14 @@ import { Text } from "../components/values/text";
 import { Ago, Duration } from "../components/values/time";
 import { Trigger } from "../components/values/trigger";
 import { isTerminal } from "../feed/reducers";
+import { useKeys } from "../routing/keys";
 import { runPath } from "../routing/run-ids";
 import styles from "./list.module.css";
 import { hasMore, held, holdBack, loading, loadMore, type Row, release, rows, stillMatches } from "./store";
 
-const OVERSCAN = 12;
+const OVERSCAN = 12; // rows beyond each end of the window
+const STICKY = 110; // pixels that the bar and the filter cover
+const STEPS: Record<string, number> = { j: 1, ArrowDown: 1, k: -1, ArrowUp: -1 };
 const rowHeight = (): number => (matchMedia("(max-width: 760px)").matches ? 76 : 44);
 
 /** Shows the rows; keys and scrolling move through them. */
@@ -24,7 +27,7 @@ export function List({ list }: { list: readonly Row[] }): JSX.Element {
   const height = useSignal(rowHeight());
   const range = useSignal<[number, number]>([0, 60]);
   const at = useSignal(-1);
-  const aim = useRef<number | null>(null);
+  const target = useRef<number | null>(null);
 
   const look = useRef<() => void>(() => {});
   // More may be wanted at once: a long jump passes several pages.
@@ -52,48 +55,29 @@ export function List({ list }: { list: readonly Row[] }): JSX.Element {
     };
   }, []);
 
-  useEffect(() => {
-    const onKey = (event: KeyboardEvent): void => {
-      if (
-        (event.target as HTMLElement).matches("input, textarea") ||
-        event.ctrlKey ||
-        event.metaKey ||
-        event.altKey
-      )
-        return;
-      const step =
-        event.key === "j" || event.key === "ArrowDown"
-          ? 1
-          : event.key === "k" || event.key === "ArrowUp"
-            ? -1
-            : 0;
-      if (step === 0 || document.querySelector("dialog[open]")) return;
-      event.preventDefault();
-      const focused = document.activeElement?.closest<HTMLElement>("[data-index]")?.dataset.index;
-      const from = aim.current ?? (focused === undefined ? -1 : Number(focused));
-      focusRow(Math.max(0, Math.min(rows.value.length - 1, from + step)));
-    };
-    const focusRow = (index: number): void => {
-      const top = (box.current?.getBoundingClientRect().top ?? 0) + scrollY + index * height.value;
-      const bar = 110; // what sticks to the top
-      if (top < scrollY + bar) scrollTo(0, top - bar);
-      else if (top + height.value > scrollY + innerHeight - 8)
-        scrollTo(0, top + height.value - innerHeight + 8);
-      // The row may have to be made first; a key pressed meanwhile counts from where this one leads.
-      aim.current = index;
-      requestAnimationFrame(() =>
-        requestAnimationFrame(() => {
-          if (aim.current !== index) return;
-          aim.current = null;
-          box.current
-            ?.querySelector<HTMLElement>(`[data-index="${index}"] a`)
-            ?.focus({ preventScroll: true });
-        }),
-      );
-    };
-    document.addEventListener("keydown", onKey);
-    return () => document.removeEventListener("keydown", onKey);
-  }, []);
+  const focusRow = (index: number): void => {
+    const top = (box.current?.getBoundingClientRect().top ?? 0) + scrollY + index * height.value;
+    if (top < scrollY + STICKY) scrollTo(0, top - STICKY);
+    else if (top + height.value > scrollY + innerHeight - 8)
+      scrollTo(0, top + height.value - innerHeight + 8);
+    // The row may not be in the document yet. A key pressed meanwhile counts from this row.
+    target.current = index;
+    requestAnimationFrame(() =>
+      requestAnimationFrame(() => {
+        if (target.current !== index) return;
+        target.current = null;
+        box.current?.querySelector<HTMLElement>(`[data-index="${index}"] a`)?.focus({ preventScroll: true });
+      }),
+    );
+  };
+  useKeys((event) => {
+    const step = STEPS[event.key];
+    if (step === undefined || document.querySelector("dialog[open]")) return;
+    event.preventDefault();
+    const focused = document.activeElement?.closest<HTMLElement>("[data-index]")?.dataset.index;
+    const from = target.current ?? (focused === undefined ? -1 : Number(focused));
+    focusRow(Math.max(0, Math.min(rows.value.length - 1, from + step)));
+  });
 
   const [first, last] = range.value;
   const shown = list.slice(first, last);
