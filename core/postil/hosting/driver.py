@@ -62,6 +62,22 @@ async def drive_async(steps: Steps[T], sender: AsyncSender) -> T:
     return cast("T", step.result)
 
 
+async def drive_to_end(steps: Steps[T], sender: AsyncSender) -> T:
+    """Carry out the steps whole, and return their result. A cancellation in the meantime is raised after their end."""
+    task = asyncio.ensure_future(drive_async(steps, sender))
+    cancellation: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            cancellation = error
+        except Exception:  # noqa: BLE001 (raised below)
+            break
+    if cancellation is not None and not task.cancelled():
+        raise cancellation from task.exception()
+    return task.result()
+
+
 def _sleep(step: Sleep) -> object:
     time.sleep(step.seconds)
     return None

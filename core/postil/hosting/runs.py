@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import suppress
 from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Self, TypeVar
 
 from postil.commands import CreateRun
-from postil.hosting.driver import drive, drive_async
+from postil.hosting.driver import drive, drive_async, drive_to_end
 from postil.hosting.steps import RunSteps, StageSteps
 from postil.model.actors import Actor
 from postil.model.annotations import AnnotationLike
@@ -113,8 +112,8 @@ class AsyncHostedStage(_Stage):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         _leave(current_stage, self._token)
-        # Shielded: a second cancellation must not keep the first from being recorded.
-        await asyncio.shield(drive_async(self._steps.close(error), self._sender))
+        # A second cancellation must not keep the first from being recorded.
+        await drive_to_end(self._steps.close(error), self._sender)
 
 
 class _Run:
@@ -242,8 +241,7 @@ class AsyncHostedRun(_Run):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         _leave(current_run, self._token)
-        # Shielded, as for a stage.
-        await asyncio.shield(drive_async(self._steps.close(error), self.sender))
+        await drive_to_end(self._steps.close(error), self.sender)
 
 
 current_run: ContextVar[HostedRun | AsyncHostedRun | None] = ContextVar("postil_run", default=None)

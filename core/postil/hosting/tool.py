@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from asyncio import shield
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -12,7 +11,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from postil.commands import FinishToolCall, StartToolCall
 from postil.errors import InvalidInput, PostilError
-from postil.hosting.driver import Steps, drive, drive_async
+from postil.hosting.driver import Steps, drive, drive_async, drive_to_end
 from postil.hosting.exceptions import MAX_MESSAGE, error_as_json, storable
 from postil.hosting.runs import AsyncHostedRun, HostedRun, current_run, current_stage
 from postil.model.json_text import Json, encode
@@ -92,10 +91,9 @@ def tool(work: Callable[P, T]) -> Callable[P, T]:
             try:
                 result = await cast("Awaitable[Any]", work(*args, **kwargs))
             except BaseException as error:
-                # Shielded: a second cancellation must not keep the first from being recorded.
-                await shield(drive_async(end(run, call_id, started, _Raised(error)), run.sender))
+                await drive_to_end(end(run, call_id, started, _Raised(error)), run.sender)
                 raise
-            await drive_async(end(run, call_id, started, result), run.sender)
+            await drive_to_end(end(run, call_id, started, result), run.sender)
             return result
 
         return cast("Callable[P, T]", awaited)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
 from postil.commands import StartRun
-from postil.hosting.driver import Sleep, Steps, drive, drive_async
+from postil.hosting.driver import Sleep, Steps, drive, drive_async, drive_to_end
 from postil.requests import AsyncSender, Sender
 
 
@@ -91,3 +91,51 @@ async def test_a_cancellation_passes_through_the_steps() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+class Slow(AsyncSender):
+    """Reports that a command has begun, and carries it out when it is released."""
+
+    def __init__(self) -> None:
+        self.has_begun, self.may_end = asyncio.Event(), asyncio.Event()
+
+    async def send(self, request: Any) -> Any:
+        self.has_begun.set()
+        await self.may_end.wait()
+        return request.run_id
+
+
+def test_steps_that_must_end_survive_cancellations() -> None:
+    """`drive_to_end` carries out all steps, also if its task is cancelled twice and is the last of the event loop."""
+    log: list[str] = []
+
+    async def cancel_twice() -> NoReturn:
+        sender = Slow()
+        task = asyncio.current_task()
+        assert task is not None
+
+        async def interrupt() -> None:
+            await sender.has_begun.wait()
+            task.cancel()
+            await asyncio.sleep(0)  # the first cancellation is raised before the second
+            task.cancel()
+            await asyncio.sleep(0)
+            sender.may_end.set()
+
+        interruption = asyncio.create_task(interrupt())
+        try:
+            await drive_to_end(steps(log), sender)
+        finally:
+            await interruption
+        raise AssertionError("the cancellation was lost")
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(cancel_twice())
+    assert log == ["first", "second"]
+
+
+async def test_an_error_of_steps_that_must_end_propagates() -> None:
+    """`drive_to_end` raises an error that the steps do not handle, and returns their result if there is none."""
+    with pytest.raises(LookupError, match="second"):
+        await drive_to_end(steps([]), Async("second"))
+    assert await drive_to_end(steps([]), Async()) == "done"
