@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
@@ -35,10 +34,12 @@ from postil.model.annotations import (
     expand,
     renumber_groups,
 )
+from postil.model.identifiers import StageIds
 from postil.model.json_text import Json
 from postil.model.queries import InteractionStateQuery
 from postil.model.receipts import Receipt
 from postil.model.records import InteractionState
+from postil.model.values import checked
 
 ENDED: Final = (RunCancelled, RunFinished)
 """Errors that mean that the run was ended by another process."""
@@ -123,13 +124,16 @@ class StageSteps:
 
 
 class RunSteps:
-    """The steps of one run. `command` creates it; its actor and context apply to every write of the run."""
+    """The steps of one run. `command` creates it.
+
+    Its context applies to every write of the run. Its actor is the default of annotations and stages.
+    """
 
     def __init__(self, command: CreateRun) -> None:
         self.command = command
         self.id, self.actor, self.context = command.run_id, command.actor, command.context
         self.result: Json = None
-        self.stages: Counter[str] = Counter()
+        self.stage_ids = StageIds()
 
     def annotate(
         self, annotations: Sequence[AnnotationLike], actor: Actor | None, idempotency_key: str | None
@@ -166,8 +170,9 @@ class RunSteps:
     def stage(self, name: str, stage_id: str | None, actor: Actor | None) -> StageSteps:
         """Return the steps of one more stage. The id of a repeated step gets a number: ``name~2``."""
         if stage_id is None:
-            self.stages[name] += 1
-            stage_id = name if self.stages[name] == 1 else f"{name}~{self.stages[name]}"
+            stage_id = self.stage_ids.next(checked(name, str, "name"))
+        else:
+            self.stage_ids.reserve(checked(stage_id, str, "stage_id"))
         return StageSteps(self.command, name, stage_id, actor or self.actor)
 
     def ask(

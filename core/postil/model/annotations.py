@@ -10,8 +10,8 @@ from typing import TypeAlias
 from postil.errors import InvalidAnnotation
 from postil.model.actors import Actor
 from postil.model.conventions import Convention
+from postil.model.identifiers import check_key
 from postil.model.json_text import Json, encode
-from postil.model.keys import check_key
 from postil.model.values import UNSET, Unset, checked, rfc3339
 
 

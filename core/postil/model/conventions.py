@@ -7,8 +7,8 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from postil.errors import InvalidAnnotation
+from postil.model.identifiers import check_key
 from postil.model.json_text import Json
-from postil.model.keys import check_key
 from postil.model.values import UNSET
 
 

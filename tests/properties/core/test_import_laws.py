@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from postil.importers import BadCase, MalformedInput, Options, Parsed, traj, xes
 from postil.importers.histories import Json
 from postil.importers.limits import fit, size
-from postil.importers.names import StageIds, annotation_key, run_id
+from postil.importers.names import annotation_key, run_id
 from postil.importers.source import Source
 from postil.importers.xes.elements import Attribute
 from postil.importers.xes.values import as_object
-from postil.model.keys import check_key
+from postil.model.identifiers import StageIds, check_key
 from postil.model.limits import MAX_PAYLOAD_BYTES
 
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff"), max_size=20)

@@ -13,7 +13,7 @@ from typing import Any, cast
 from postil.importers.errors import BadCase, MalformedInput
 from postil.importers.histories import Actor, History, Json, Options, Parsed, Step
 from postil.importers.limits import fit
-from postil.importers.names import run_id, within
+from postil.importers.names import run_id
 from postil.importers.source import Source
 from postil.importers.traj.document import (
     UnexpectedShape,
@@ -26,6 +26,7 @@ from postil.importers.traj.document import (
     parsed,
     text_in,
 )
+from postil.model.identifiers import within
 from postil.model.limits import MAX_PAYLOAD_BYTES, MAX_VALUE_BYTES
 
 TIMES = "Not in the file: each time is that of the import; order and durations are the original ones."

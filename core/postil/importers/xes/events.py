@@ -7,7 +7,6 @@ from datetime import datetime
 
 from postil.importers.errors import BadValue
 from postil.importers.histories import Actor, Json
-from postil.importers.names import within
 from postil.importers.xes.context import (
     NAME,
     RESOURCE,
@@ -21,6 +20,7 @@ from postil.importers.xes.context import (
 )
 from postil.importers.xes.elements import Attribute, Event
 from postil.importers.xes.values import as_object, instant
+from postil.model.identifiers import within
 
 # Transitions that the state of the stage shows. Other transitions stay among the event's attributes.
 _SHOWN_BY_STATE = frozenset({"start", "complete"})

@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Literal
 
-from postil.importers.names import StageIds
+from postil.model.identifiers import StageIds
 
 Start = Literal["started"]
 Ending = Literal["completed", "failed"]

@@ -9,7 +9,7 @@ from itertools import pairwise
 from postil.importers.errors import BadCase
 from postil.importers.histories import Actor, History, Json, Options, Parsed, Step
 from postil.importers.limits import fit
-from postil.importers.names import annotation_key, run_id, within
+from postil.importers.names import annotation_key, run_id
 from postil.importers.source import Source
 from postil.importers.xes import case_attributes, decisions
 from postil.importers.xes.context import (
@@ -35,6 +35,7 @@ from postil.importers.xes.events import (
 )
 from postil.importers.xes.lifecycle import Lifecycle, Transition
 from postil.importers.xes.parser import LogParser
+from postil.model.identifiers import within
 from postil.model.limits import MAX_PAYLOAD_BYTES, MAX_VALUE_BYTES
 
 CASE_ANNOTATIONS = 24

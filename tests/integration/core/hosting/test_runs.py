@@ -150,6 +150,16 @@ def test_a_failure_keeps_the_buffered_annotations(host: Any, record: Any) -> Non
     assert stages == [("s", "s"), ("s~2", "s")], "a repeated step is a separate stage"
 
 
+def test_stage_ids_of_a_run_never_collide(postil: Postil, record: Any) -> None:
+    """A repeated step gets an id that no other stage of the run has, also not one that the caller named."""
+    with postil.run("hosted") as run:
+        for name, stage_id in [("Check~2", None), ("Check", None), ("Other", "Check~3"), ("Check", None)]:
+            with run.stage(name, stage_id=stage_id):
+                pass
+    stages = record.sql("select id, name from postil.stage where run_id = %s order by id", run.id)
+    assert stages == [("Check", "Check"), ("Check~2", "Check~2"), ("Check~3", "Other"), ("Check~4", "Check")]
+
+
 def test_a_malformed_annotation_is_refused_at_once(host: Any, record: Any) -> None:
     """The error is raised by `annotate`, and not by the end of the stage."""
     run_ids: list[str] = []

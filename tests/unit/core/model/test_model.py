@@ -27,7 +27,7 @@ from postil import (
 )
 from postil.errors import InvalidAnnotation, InvalidInput
 from postil.model.annotations import annotations_to_json, expand, renumber_groups
-from postil.model.keys import KEY, check_key
+from postil.model.identifiers import KEY, check_key
 from postil.model.values import rfc3339
 
 NAIVE = datetime(2020, 1, 1)  # noqa: DTZ001 (that is the point)
