@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import psycopg
@@ -149,6 +150,35 @@ def test_a_malformed_batch_is_refused_by_its_path(write_url: str, batch: str, pa
     with psycopg.connect(write_url) as connection, pytest.raises(psycopg.Error) as caught:
         connection.execute("select * from postil.annotate_many('default', %s)", [batch])
     assert (str(caught.value.sqlstate)[:2], caught.value.diag.message_detail) == ("PS", path)
+
+
+AGAINST_RUNS = [
+    ("an unknown stage", {"stage_id": "unknown"}, "PS009", "stage_id"),
+    ("an attempt that has not begun", {"attempt": 9}, "PS005", "attempt"),
+    ("an actor without a kind", {"actor": {"id": "ada"}}, "PS017", "actor.kind"),
+    ("a malformed time", {"recorded_at": "yesterday"}, "PS017", "recorded_at"),
+    ("another value under one key", {"idempotency_key": "once"}, "PS004", ""),
+]
+
+
+@pytest.mark.parametrize(
+    ("fields", "sqlstate", "path"), [row[1:] for row in AGAINST_RUNS], ids=[row[0] for row in AGAINST_RUNS]
+)
+def test_an_entry_that_does_not_fit_its_run_is_named(
+    write_url: str, record: Any, run: str, fields: dict[str, object], sqlstate: str, path: str
+) -> None:
+    """The path of a fault that only the run reveals begins with the entry of the batch."""
+    before = record.traces()
+    fitting = {"key": "a", "value": 1} | ({"idempotency_key": "once"} if sqlstate == "PS004" else {})
+    batch = [
+        {"run_id": run, "annotations": [fitting]},
+        {"run_id": run, "annotations": [{"key": "b", "value": 1}, {"key": "a", "value": 2} | fields]},
+    ]
+    with psycopg.connect(write_url) as connection, pytest.raises(psycopg.Error) as caught:
+        connection.execute("select * from postil.annotate_many('default', %s)", [json.dumps(batch)])
+    place = ".".join(part for part in ("batch[1].annotations[1]", path) if part)
+    assert (caught.value.sqlstate, caught.value.diag.message_detail) == (sqlstate, place)
+    assert record.traces() == before
 
 
 @pytest.mark.parametrize("tenant", ["", "Upper", "a/b", "-a", "x" * 64, "a\n"], ids=ascii)

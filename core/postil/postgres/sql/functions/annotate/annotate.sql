@@ -24,18 +24,34 @@ begin
        or jsonb_path_exists(annotations, '$[*] ? (exists(@.idempotency_key) || exists(@.stage_id)
                                                   || exists(@.attempt) || exists(@.actor))')
     then
-        perform postil._check_annotations_against_run(
-            postil._lock_run(tenant, run_id), annotations, stage_id, live);
-        if jsonb_path_exists(annotations, '$[*].idempotency_key ? (@ != null)') then
-            return query select * from postil._annotate_once(
-                tenant, run_id, annotations, actor, stage_id, recorded_at, context);
-            return;
-        end if;
+        return query select * from postil._annotate_locked(
+            tenant, run_id, annotations, actor, stage_id, recorded_at, context, live, 'annotations');
+        return;
     end if;
     return query select * from postil._store_annotations(
-        tenant, run_id, annotations, actor, stage_id, recorded_at, context);
+        tenant, run_id, annotations, actor, stage_id, recorded_at, context, 'annotations');
     if not found then
         perform postil._refuse_unknown_run(tenant, run_id);
+    end if;
+end
+$$;
+
+-- Store well-formed annotations of any kind: take the run's lock, and check them against the run.
+-- `p_place` is the path of the annotations in an error.
+create or replace function postil._annotate_locked(
+    p_tenant text, p_run_id text, p_annotations jsonb, p_actor jsonb, p_stage_id text,
+    p_recorded_at timestamptz, p_context jsonb, p_live boolean, p_place text)
+returns setof postil.receipt
+language plpgsql as $$
+begin
+    perform postil._check_annotations_against_run(
+        postil._lock_run(p_tenant, p_run_id), p_annotations, p_stage_id, p_live, p_place);
+    if jsonb_path_exists(p_annotations, '$[*].idempotency_key ? (@ != null)') then
+        return query select * from postil._annotate_once(
+            p_tenant, p_run_id, p_annotations, p_actor, p_stage_id, p_recorded_at, p_context, p_place);
+    else
+        return query select * from postil._store_annotations(
+            p_tenant, p_run_id, p_annotations, p_actor, p_stage_id, p_recorded_at, p_context, p_place);
     end if;
 end
 $$;

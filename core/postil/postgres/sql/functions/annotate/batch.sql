@@ -62,17 +62,18 @@ begin
         perform postil._check_actor(entry.doc -> 'actor', entry.place || '.actor');
     end loop;
     for entry in
-        select b.doc, b.doc ->> 'run_id' as run_id,
+        select format('batch[%s]', b.n - 1) as place, b.doc, b.doc ->> 'run_id' as run_id,
                postil._time(b.doc -> 'recorded_at', format('batch[%s].recorded_at', b.n - 1)) as recorded_at
           from jsonb_array_elements(p_batch) with ordinality as b(doc, n)
+         where jsonb_array_length(b.doc -> 'annotations') > 0
          order by b.doc ->> 'run_id' collate "C", b.n
     loop
         return query
             select entry.run_id, a.kind, a.id, a.run_seq, a.created
-              from postil.annotate(
+              from postil._annotate_locked(
                   p_tenant, entry.run_id, entry.doc -> 'annotations', entry.doc -> 'actor',
                   entry.doc ->> 'stage_id', entry.recorded_at, p_context,
-                  coalesce((entry.doc ->> 'live')::boolean, false)) a;
+                  coalesce((entry.doc ->> 'live')::boolean, false), entry.place || '.annotations') a;
     end loop;
 end
 $$;

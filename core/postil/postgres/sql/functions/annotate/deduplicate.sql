@@ -5,7 +5,7 @@
 -- other transaction can store the same keys now.
 create or replace function postil._annotate_once(
     p_tenant text, p_run_id text, p_annotations jsonb, p_actor jsonb, p_stage_id text,
-    p_recorded_at timestamptz, p_context jsonb)
+    p_recorded_at timestamptz, p_context jsonb, p_place text)
 returns setof postil.receipt
 language plpgsql as $$
 declare
@@ -23,7 +23,8 @@ begin
                case when a.stage_id is null then 0 else a.attempt end as generation
           from postil.run r
          cross join lateral
-               postil._annotation_rows(r.attempt, p_annotations, p_actor, p_stage_id, p_recorded_at) a
+               postil._annotation_rows(
+                   r.attempt, p_annotations, p_actor, p_stage_id, p_recorded_at, p_place) a
          where r.tenant = p_tenant and r.id = p_run_id
     ),
     paired as (
@@ -68,7 +69,7 @@ begin
       into firsts, ids, seqs, fresh, conflicts, conflict_at
       from matched m;
     if conflict_at is not null then
-        perform postil._refuse('PS004', conflicts[1], format('annotations[%s]', conflict_at - 1),
+        perform postil._refuse('PS004', conflicts[1], format('%s[%s]', p_place, conflict_at - 1),
                                'Use another key if both are meant.');
     end if;
     return query
@@ -77,7 +78,7 @@ begin
               from postil._store_annotations(
                        p_tenant, p_run_id,
                        (select jsonb_agg(p_annotations -> (f.n - 1) order by f.n) from unnest(fresh) as f(n)),
-                       p_actor, p_stage_id, p_recorded_at, p_context)
+                       p_actor, p_stage_id, p_recorded_at, p_context, p_place)
                    with ordinality as s(kind, id, run_seq, created, n)
              where fresh is not null
         )

@@ -2,7 +2,8 @@
 
 -- One row per annotation, with the defaults of the call.
 create or replace function postil._annotation_rows(
-    p_attempt integer, p_annotations jsonb, p_actor jsonb, p_stage_id text, p_recorded_at timestamptz)
+    p_attempt integer, p_annotations jsonb, p_actor jsonb, p_stage_id text, p_recorded_at timestamptz,
+    p_place text)
 returns table (
     n integer, attempt integer, try integer, stage_id text, grp integer, scope text, scope_id text,
     actor jsonb, key text, value jsonb, payload jsonb, idempotency_key text, recorded_at timestamptz)
@@ -20,7 +21,7 @@ language sql stable as $$
            a.doc ->> 'key', a.doc -> 'value', a.doc -> 'payload', a.doc ->> 'idempotency_key',
            case when a.doc ? 'recorded_at'
                 then coalesce(
-                    postil._time(a.doc -> 'recorded_at', format('annotations[%s].recorded_at', a.n - 1)),
+                    postil._time(a.doc -> 'recorded_at', format('%s[%s].recorded_at', p_place, a.n - 1)),
                     p_recorded_at, now())
                 else coalesce(p_recorded_at, now()) end
       from jsonb_array_elements(p_annotations) with ordinality as a(doc, n)
@@ -35,7 +36,7 @@ $$;
 -- postil._append_events(). The one sort makes positions follow run_seq; do not remove it.
 create or replace function postil._store_annotations(
     p_tenant text, p_run_id text, p_annotations jsonb, p_actor jsonb, p_stage_id text,
-    p_recorded_at timestamptz, p_context jsonb)
+    p_recorded_at timestamptz, p_context jsonb, p_place text)
 returns setof postil.receipt
 language plpgsql as $$
 declare
@@ -54,7 +55,8 @@ begin
     return query
     with input as materialized (
         select a.*, postil.uuidv7() as id
-          from postil._annotation_rows(run_attempt, p_annotations, p_actor, p_stage_id, p_recorded_at) a
+          from postil._annotation_rows(
+                   run_attempt, p_annotations, p_actor, p_stage_id, p_recorded_at, p_place) a
     ),
     stored as (
         insert into postil.annotation (

@@ -100,9 +100,9 @@ end
 $$;
 
 -- Check well-formed annotations against the locked run: whether it has not ended, and has their attempts and
--- stages.
+-- stages. `p_place` is the path of the annotations in an error.
 create or replace function postil._check_annotations_against_run(
-    p_run postil.run, p_annotations jsonb, p_stage_id text, p_live boolean)
+    p_run postil.run, p_annotations jsonb, p_stage_id text, p_live boolean, p_place text)
 returns void language plpgsql as $$
 declare
     item record;
@@ -111,7 +111,7 @@ begin
         perform postil._refuse_ended(p_run);
     end if;
     for item in
-        select format('annotations[%s]', a.n - 1) as place, a.doc,
+        select format('%s[%s]', p_place, a.n - 1) as place, a.doc,
                coalesce(a.doc ->> 'stage_id', p_stage_id) as stage_id,
                coalesce((a.doc ->> 'attempt')::integer, p_run.attempt) as attempt
           from jsonb_array_elements(p_annotations) with ordinality as a(doc, n)
