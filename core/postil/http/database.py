@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from sqlalchemy.exc import DBAPIError
@@ -18,7 +20,7 @@ from postil.postgres.statement import Statement
 T = TypeVar("T")
 
 TIMEOUT = 10.0
-"""Seconds that one statement may take, the wait for a connection included."""
+"""Seconds that one statement may take, with the wait for a connection and the second try of a read."""
 
 
 class Database:
@@ -42,28 +44,37 @@ class Database:
 
     async def fetch(self, read: Statement[T]) -> T:
         """Return the result of a read. If its connection is lost, the read runs once more on a new connection."""
-        try:
-            return await self.execute(read)
-        except Unavailable:
-            return await self.execute(read)
+        async with _limited():
+            try:
+                return await self._run(read)
+            except Unavailable:
+                return await self._run(read)
 
     async def execute(self, statement: Statement[T]) -> T:
         """Run one statement in its own transaction, once, and return its result."""
+        async with _limited():
+            return await self._run(statement)
+
+    async def _run(self, statement: Statement[T]) -> T:
         try:
-            async with asyncio.timeout(TIMEOUT), self._engine.connect() as connection:
+            async with self._engine.connect() as connection:
                 return await execute_async(connection, statement)
         except DBAPIError as error:  # from connecting; execute_async translates its own
             raise translated(error) from error
-        except (TimeoutError, PoolTimeout) as error:
-            raise _timed_out() from error
 
     async def close(self) -> None:
         """Close the connections."""
         await self._engine.dispose()
 
 
-def _timed_out() -> Unavailable:
-    return Unavailable(
-        f"The database did not answer within {TIMEOUT:.0f} s.",
-        advice="Look at its load with `postil doctor`.",
-    )
+@asynccontextmanager
+async def _limited() -> AsyncGenerator[None]:
+    """Limit the time of the block. A statement that took too long is not sent again: the server is overloaded."""
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            yield
+    except (TimeoutError, PoolTimeout) as error:
+        raise Unavailable(
+            f"The database did not answer within {TIMEOUT:.0f} s. Whether a write was stored is unknown.",
+            advice="Look at its load with `postil doctor`. Then send the request again; a repeated answer is stored once.",
+        ) from error

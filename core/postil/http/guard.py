@@ -69,7 +69,7 @@ class Guard:
         if method in _SAFE_METHODS:
             return None
         site, origin = headers.get("sec-fetch-site"), headers.get("origin")
-        if site not in (None, "same-origin") or (origin is not None and urlsplit(origin).netloc != host):
+        if site not in (None, "same-origin") or (origin is not None and _netloc(origin) != host):
             return _refused(
                 403, "The request comes from another site's page.", "Send it from this page itself."
             )
@@ -96,6 +96,13 @@ class Guard:
         except ValueError:
             return name in self._hosts
         return True
+
+
+def _netloc(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:  # for example of "http://["
+        return None
 
 
 def _refused(status: int, what: str, advice: str) -> LosslessJsonResponse:

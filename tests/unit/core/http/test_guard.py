@@ -50,6 +50,7 @@ JSON = {"content-type": "application/json"}
         (JSON | {"origin": "http://evil.example"}, 403),
         (JSON | {"origin": "http://127.0.0.1:9999"}, 403),
         (JSON | {"origin": "null"}, 403),
+        (JSON | {"origin": "http://["}, 403),
         (JSON | {"sec-fetch-site": "cross-site"}, 403),
         (JSON | {"sec-fetch-site": "same-site"}, 403),
         ({"content-type": "text/plain"}, 415),
