@@ -114,6 +114,7 @@ def _expanded(
     annotations: Sequence[AnnotationLike], place: str, *, idempotency_key: str | None
 ) -> Iterator[tuple[NewAnnotation, bool]]:
     """Yield single annotations, each with whether its convention has checked the type of its value already."""
+    checked(annotations, (list, tuple), place)  # an iterator would be empty after the first of the two loops
     n = 0
     # Single annotations may bring groups, as those of `unflushed` do: the call's own groups come after them.
     for group, source in enumerate(annotations, _first_free_group(annotations)):

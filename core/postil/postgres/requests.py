@@ -16,7 +16,7 @@ T = TypeVar("T")
 def statement(tenant: str, request: Request[T]) -> Statement[T]:
     """Return the statement that carries out `request` in `tenant`.
 
-    Raises `InvalidInput` or `InvalidAnnotation` with the path of a malformed field.
+    Raises the errors of `write_statement`.
     """
     if isinstance(request, InteractionStateQuery):
         state = interaction_state(tenant, request.run_id, request.interaction_id)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 
 from postil import commands
 from postil.commands import Command
+from postil.errors import ConfigurationError
 from postil.model.json_text import check_text
 from postil.model.values import checked
 from postil.postgres.statement import Rows, Statement
@@ -187,9 +188,15 @@ FUNCTIONS: Mapping[type[Command[Any]], WriteFunction] = {
 def write_statement(tenant: str, command: Command[T]) -> Statement[T]:
     """Return the statement that carries out `command` in `tenant`.
 
-    Raises `InvalidInput` or `InvalidAnnotation` with the path of a malformed field.
+    Raises `InvalidInput` or `InvalidAnnotation` with the path of a malformed field,
+    and `ConfigurationError` for an object that is not a command of `postil.commands`.
     """
-    function = FUNCTIONS[type(command)]
+    function = FUNCTIONS.get(type(command))
+    if function is None:
+        raise ConfigurationError(
+            f"A {type(command).__name__} is not a command that Postil can send.",
+            advice="Send an object of a class that postil.commands lists.",
+        )
     values: dict[str, object] = {"tenant": check_text(checked(tenant, str, "tenant"), "tenant")}
     for parameter in function.parameters:
         value = parameter.value(command)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fixtures.malformed import NUL, SURROGATE, command_with, nested
-from postil import Decision, NewAnnotation, Trigger, errors
+from postil import Decision, NewAnnotation, Postil, Trigger, errors
 from postil.commands import Annotate, AnnotateMany, Command, CreateRun, RecordRuns
 
 ROWS: list[tuple[str, type[Command[Any]], dict[str, Any], str]] = [
@@ -62,3 +62,14 @@ def test_a_malformed_field_is_refused_by_its_path(
     """A command with this malformed field raises `InvalidInput` with the path of the field."""
     error = refusal(command_with(command_type, busy_run, values), errors.InvalidInput)
     assert error.field == field
+
+
+def test_an_unknown_command_is_refused(postil: Postil) -> None:
+    """A class that `postil.commands` does not list has no write function: it raises ConfigurationError with advice."""
+
+    class Mine(Annotate):
+        """A command of a host system."""
+
+    with pytest.raises(errors.ConfigurationError, match="A Mine is not a command") as refused:
+        postil.send(Mine("run"))
+    assert "postil.commands" in refused.value.advice

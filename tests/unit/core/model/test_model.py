@@ -306,3 +306,9 @@ def test_a_context_has_the_parts_that_are_given() -> None:
     assert Context().as_json() == {}
     assert Context(traceparent).as_json() == {"traceparent": traceparent}
     assert Context(causation_id="c").as_json() == {"causation_id": "c"}
+
+
+def test_an_iterator_of_annotations_is_refused() -> None:
+    """Annotations from a generator are refused: it would be empty when they are written."""
+    with pytest.raises(InvalidInput, match=r"annotations must be of type list or tuple, this is generator"):
+        expand(annotation for annotation in [{"a": 1}])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] (a caller without a checker)
