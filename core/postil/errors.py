@@ -15,7 +15,7 @@
         ├── RunNotFound           create the run first, or check the id
         ├── RunExists             the id belongs to another run
         ├── RunCancelled          stop working on the run; `unflushed` holds what was not stored
-        ├── RunFinished           the run has ended: rerun it, or annotate it from outside
+        ├── RunFinished           the run has ended: annotate it from outside, or start another run
         ├── IdempotencyConflict   the key was used for other content: use another key if both are meant
         ├── NotDurable            synchronous_commit is off: a row would be visible before it is durable
         ├── StageNotFound         start the stage first

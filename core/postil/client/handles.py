@@ -113,7 +113,8 @@ class _Client(Generic[Hosted]):
         The run is created on entry and completed on exit. An exception fails the run and propagates;
         KeyboardInterrupt and asyncio.CancelledError cancel it. Each write is a separate transaction.
 
-        `run_id` defaults to a new UUID. `actor` and `context` apply to every write of the run.
+        `run_id` defaults to a new UUID. `actor` is the default actor of the run's annotations and stages.
+        `context` applies to every write of the run.
         `postil.commands.CreateRun` describes every argument.
         """
         return self._host(

@@ -72,7 +72,8 @@ class RunMethods:
         """Write annotations on several runs, all or nothing. Returns the receipts by run id.
 
         `annotations` has a list of annotations for each run id. The database locks the runs in the order of their ids,
-        so two batches never deadlock. `postil.commands.AnnotateMany` describes every argument.
+        so two batches never deadlock. In an error, ``batch[1].annotations[0]`` is the first annotation of the second run.
+        `postil.commands.AnnotateMany` describes every argument.
 
         Raises the errors of `annotate`.
         """
@@ -103,7 +104,8 @@ class RunMethods:
     ) -> Command[RunReceipt]:
         """Create a run under the host system's own id, with annotations. Returns its receipt.
 
-        With ``pending=True`` the run starts later. Creating the same run again stores nothing and returns ``created=False``.
+        With ``pending=True`` the run starts later. A second call with the same `name`, `input`, `trigger`, `parent_id`
+        and `replay_of` stores nothing, also none of its annotations, and returns ``created=False``.
         `postil.commands.CreateRun` describes every argument.
 
         Raises `RunExists` if the id belongs to another run, `RunNotFound` if there is no such parent,
@@ -156,7 +158,8 @@ class RunMethods:
         """End a run, completed or with ``failed=True`` failed. Returns its receipt.
 
         Pending interactions and open stages of the run are cancelled in the same transaction.
-        Ending a run the same way again stores nothing and returns ``created=False``.
+        Ending a run the same way again stores nothing and returns ``created=False`` if there are no annotations;
+        with annotations it raises `RunFinished`.
         `postil.commands.FinishRun` describes every argument.
 
         Raises `RunNotFound`, `RunCancelled`, `RunFinished`, `IdempotencyConflict`,

@@ -52,6 +52,7 @@ class StageMethods:
     ) -> Command[RunReceipt]:
         """Complete a stage, with annotations of the stage. Returns its receipt.
 
+        Completing it again with the same `result` and no annotations stores nothing and returns ``created=False``.
         `postil.commands.CompleteStage` describes every argument.
 
         Raises `RunNotFound`, `StageNotFound`, `StageEnded`, `RunCancelled`, `RunFinished`, `IdempotencyConflict`.

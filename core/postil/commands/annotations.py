@@ -47,6 +47,7 @@ class AnnotateMany(Command[dict[str, list[Receipt]]]):
     """Write annotations on several runs, all or nothing. The result has the receipts by run id.
 
     The database locks the runs in the order of their ids, so two batches never deadlock.
+    In an error, ``batch[1].annotations[0].key`` is the key of the first annotation of the second run.
     Raises the errors of `Annotate`.
     """
 

@@ -41,6 +41,7 @@ class Ask(RunCommand[Receipt]):
 class ResolveInteraction(RunCommand[Receipt]):
     """Answer a pending interaction. The first answer stands.
 
+    The same answer by the same actor, without annotations, stores nothing again: the receipt has ``created=False``.
     Raises `RunNotFound`, `InteractionNotFound`, `InteractionEnded` (also if the run has ended),
     `IdempotencyConflict`, `StageNotFound` if an annotation names a stage that the run lacks,
     and `InvalidInput` for a malformed approval.

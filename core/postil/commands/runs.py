@@ -16,8 +16,10 @@ from postil.requests import Command
 
 @dataclass(frozen=True)
 class CreateRun(RunCommand[RunReceipt]):
-    """Create a run. Creating the same run again stores nothing; its receipt has ``created=False``.
+    """Create a run.
 
+    A second call with the same `name`, `input`, `trigger`, `parent_id` and `replay_of` stores nothing, also none of its
+    annotations: the receipt has ``created=False`` and no receipts of annotations.
     Raises `RunExists` if the id belongs to another run, `RunNotFound` if there is no such parent,
     `IdempotencyConflict` if two annotations have one idempotency key,
     and `StageNotFound` if an annotation names a stage: a new run has none.
@@ -63,7 +65,8 @@ class StartRun(RunCommand[RunReceipt]):
 class FinishRun(RunCommand[RunReceipt]):
     """End a run, completed or failed. Its pending interactions and open stages are cancelled in the same transaction.
 
-    Ending a run the same way again stores nothing; its receipt has ``created=False``.
+    Ending a run the same way again stores nothing if there are no annotations: the receipt has ``created=False``.
+    With annotations it raises `RunFinished`.
     Raises `RunNotFound`, `RunCancelled`, `RunFinished`, `IdempotencyConflict`,
     and `StageNotFound` if an annotation names a stage that the run lacks.
     """

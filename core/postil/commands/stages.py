@@ -33,6 +33,8 @@ class StartStage(RunCommand[RunReceipt]):
 class StageCommand(RunCommand[RunReceipt]):
     """A command that changes the status of a stage and writes annotations of the stage.
 
+    Repeating the change with the same result or error stores nothing if there are no annotations:
+    the receipt has ``created=False``.
     Raises `RunNotFound`, `StageNotFound`, `StageEnded`, `RunCancelled`, `RunFinished`, `IdempotencyConflict`.
     Nothing is stored then.
     """

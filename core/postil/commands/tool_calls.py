@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from postil.commands.base import RunCommand
 from postil.model.actors import Actor
@@ -56,7 +57,10 @@ class FinishToolCall(RunCommand[Receipt]):
     """What went wrong, at most 256 KiB of JSON text. Defaults to None: no error."""
 
     duration_ms: float | None = field(default=None, kw_only=True)
-    """How long the call took, in milliseconds. Defaults to None: unknown."""
+    """How long the call took, in milliseconds. Defaults to None: the time from its start to `recorded_at`."""
+
+    recorded_at: datetime | None = field(default=None, kw_only=True)
+    """When it ended, with a time zone. Defaults to the time of this call, also within a longer transaction."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Executes statements in the caller's transaction: the only code that hands our SQL to SQLAlchemy."""
+"""Executes statements in the caller's transaction, for sync and async connections and sessions."""
 
 from __future__ import annotations
 

@@ -38,7 +38,8 @@ recorded_at: when the run was created; defaults to now.
 context: {causation_id, traceparent} of the events.
 
 Returns the receipt of the run, then a receipt for each annotation. If the run exists with the same name,
-input, parent and trigger, it returns created = false and stores nothing.
+input, trigger, parent_id and replay_of, it returns created = false and stores nothing, also none of the
+annotations.
 
 Raises PS001 (no such parent), PS004 (two values under one idempotency_key), PS005 and PS006 (malformed or
 too large annotation or JSON), PS007, PS008, PS009 (an annotation names a stage), PS011 (the id is another
@@ -104,7 +105,9 @@ begin
             coalesce(p_trigger ->> 'action', 'trigger'), p_trigger ->> 'schedule_id')
         then
             perform postil._refuse(
-                'PS011', format('run %s exists with another name, input, parent or trigger', r.id), 'run_id');
+                'PS011',
+                format('run %s exists with another name, input, trigger, parent_id or replay_of', r.id),
+                'run_id');
         end if;
         return query select 'run', r.id, 1::bigint, false;
         return;

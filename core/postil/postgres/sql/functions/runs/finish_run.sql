@@ -27,12 +27,13 @@ annotations: as in annotate. Their events come before the event of the run.
 recorded_at: when the run ended; defaults to now.
 context: {causation_id, traceparent} of the events.
 
-Returns the receipt of the run, then a receipt for each annotation. If the run ended in the same way, it
-returns created = false.
+Returns the receipt of the run, then a receipt for each annotation. If the run ended in the same way and no
+annotations are given, it returns created = false.
 
-Raises PS001 (no such run), PS002 and PS003 (the run was cancelled, or ended in another way), PS004 (another
-value under the same idempotency_key), PS005 and PS006 (malformed or too large annotation or JSON), PS007,
-PS008, PS009 (an annotation names a stage that the run lacks), PS012 (no such tenant), PS017.$$;
+Raises PS001 (no such run), PS002 and PS003 (the run was cancelled, or has ended in another way or with
+annotations given), PS004 (another value under the same idempotency_key), PS005 and PS006 (malformed
+or too large annotation or JSON), PS007, PS008, PS009 (an annotation names a stage that the run lacks), PS012
+(no such tenant), PS017.$$;
 
 create or replace function postil._finish_run(
     p_tenant text, p_run_id text, p_status text, p_result jsonb, p_error jsonb, p_actor jsonb,

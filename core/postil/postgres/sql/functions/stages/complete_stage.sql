@@ -27,8 +27,7 @@ recorded_at: when it happened; defaults to now.
 context: {causation_id, traceparent} of the events.
 
 Returns the receipt of the stage, then a receipt for each annotation. If the stage was completed with the
-same result and no
-annotations are given, it returns created = false.
+same result and no annotations are given, it returns created = false.
 
 Raises PS001 (no such run), PS002 (the run was cancelled; nothing is stored), PS003 (the run has ended),
 PS004 (another value under the same idempotency_key), PS005 and PS006 (malformed or too large annotation or

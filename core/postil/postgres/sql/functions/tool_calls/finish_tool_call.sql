@@ -24,7 +24,7 @@ tenant, run_id, tool_call_id: the call.
 status: completed (the default) or failed.
 result, error: any JSON.
 duration_ms: in milliseconds; defaults to the time since the call began.
-recorded_at: when it ended; defaults to now.
+recorded_at: when it ended; defaults to the time of this call, also within a longer transaction.
 context: {causation_id, traceparent} of the event.
 
 Returns the receipt of the tool call; created = false if it ended in the same way.
