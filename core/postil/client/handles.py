@@ -50,8 +50,8 @@ class TransactionWriter(RunMethods, StageMethods, CallMethods, Sender):
 
         `request` is a command of `postil.commands`, or a query.
 
-        Raises the errors that the request names, `InvalidInput` for a malformed field, and `Retryable`,
-        `Unavailable` or `SchemaOutdated`; the caller must then roll the transaction back.
+        Raises the errors that the request names, `InvalidInput` for a malformed field, `ConfigurationError`
+        for any other object, and `Retryable`, `Unavailable` or `SchemaOutdated`; the caller must then roll the transaction back.
         """
         return execute(self._transaction, statement(self.tenant, request))
 
@@ -156,9 +156,10 @@ class Postil(_Client[HostedRun], RunMethods, StageMethods, CallMethods, Sender):
 
         `request` is a command of `postil.commands`, or a query.
 
-        Raises the errors that the request names, `InvalidInput` for a malformed field, and `Retryable`,
-        `Unavailable` or `SchemaOutdated`; nothing is stored then. After `Unavailable` during
-        the commit the result is unknown: send the request again, with the same ids and idempotency keys.
+        Raises the errors that the request names, `InvalidInput` for a malformed field, `ConfigurationError`
+        for any other object, and `Retryable`, `Unavailable` or `SchemaOutdated`; nothing is stored then.
+        After `Unavailable` during the commit the result is unknown: send the request again, with the same ids
+        and idempotency keys.
         """
         ready = statement(self.tenant, request)
         try:
