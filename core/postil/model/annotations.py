@@ -114,7 +114,11 @@ def _expanded(
     annotations: Sequence[AnnotationLike], place: str, *, idempotency_key: str | None
 ) -> Iterator[tuple[NewAnnotation, bool]]:
     """Yield single annotations, each with whether its convention has checked the type of its value already."""
-    checked(annotations, (list, tuple), place)  # an iterator would be empty after the first of the two loops
+    # An iterator would be empty after the first of the two loops.
+    if not isinstance(annotations, (list, tuple)):
+        raise InvalidAnnotation(
+            f"{place} must be a list or a tuple, this is a {type(annotations).__name__}.", field=place
+        )
     n = 0
     # Single annotations may bring groups, as those of `unflushed` do: the call's own groups come after them.
     for group, source in enumerate(annotations, _first_free_group(annotations)):

@@ -310,5 +310,7 @@ def test_a_context_has_the_parts_that_are_given() -> None:
 
 def test_an_iterator_of_annotations_is_refused() -> None:
     """Annotations from a generator are refused: it would be empty when they are written."""
-    with pytest.raises(InvalidInput, match=r"annotations must be of type list or tuple, this is generator"):
+    with pytest.raises(
+        InvalidAnnotation, match=r"annotations must be a list or a tuple, this is a generator"
+    ):
         expand(annotation for annotation in [{"a": 1}])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] (a caller without a checker)
