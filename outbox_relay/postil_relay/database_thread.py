@@ -16,9 +16,9 @@ from typing import Any, Generic, TypeVar
 
 import psycopg
 from psycopg import Connection
-from psycopg import errors as pg
 
-from postil.errors import PostilError, SchemaOutdated, Unavailable
+from postil.errors import PostilError
+from postil.postgres.sqlstates import first_line, typed_error
 from postil.runtime.failpoints import reach
 from postil_relay.machine.commands import Fetch
 from postil_relay.machine.reports import Report, RowsFetched
@@ -37,7 +37,7 @@ BUSY, IDLE = 0.001, 0.025
 
 
 def connect(url: str) -> Connection[Any]:
-    """Open the relay's connection. Raises `Unavailable`; the relay retries then."""
+    """Open the relay's connection. Raises a typed error, mostly `Unavailable`; the relay retries then."""
     try:
         return psycopg.connect(
             url, autocommit=True, prepare_threshold=None, application_name="postil relay", **_CONNECT
@@ -46,22 +46,13 @@ def connect(url: str) -> Connection[Any]:
         raise translated(error) from error
 
 
-def translated(error: Exception) -> PostilError:
-    """Return the typed error for an error of the driver. A typed error is returned unchanged."""
-    if isinstance(error, PostilError):
-        return error
-    if isinstance(error, (pg.UndefinedTable, pg.UndefinedColumn, pg.UndefinedFunction, pg.InvalidSchemaName)):
-        return SchemaOutdated(
-            f"The database lacks part of schema postil: {_first_line(error)}", advice="Run `postil migrate`."
-        )
-    return Unavailable(
-        f"Postgres cannot be used now: {_first_line(error)}",
-        advice="Check that it runs and POSTIL_DATABASE_URL (`postil doctor`); the relay itself tries again.",
+def translated(error: psycopg.Error) -> PostilError:
+    """Return the typed error for an error of the driver."""
+    return typed_error(
+        error.sqlstate,
+        error.diag.message_primary or first_line(error),
+        concerns_connection=isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)),
     )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 class DatabaseThread(threading.Thread, Generic[Request]):
@@ -76,7 +67,7 @@ class DatabaseThread(threading.Thread, Generic[Request]):
         connection: Connection[Any],
         reader: WindowReader,
         execute: Callable[[Request], Sequence[Report]],
-        inbox: Callable[[Report | PostilError], None],
+        inbox: Callable[[Report | Exception], None],
     ) -> None:
         super().__init__(name="postil-relay-database", daemon=True)
         self._connection = connection
@@ -111,8 +102,8 @@ class DatabaseThread(threading.Thread, Generic[Request]):
                 return
             try:
                 reports = [self._fetch(request)] if isinstance(request, Fetch) else self._execute(request)
-            except (PostilError, psycopg.Error) as error:
-                self._inbox(translated(error))
+            except Exception as error:  # noqa: BLE001 (the owner of the inbox raises it)
+                self._inbox(translated(error) if isinstance(error, psycopg.Error) else error)
                 return
             for report in reports:
                 self._inbox(report)

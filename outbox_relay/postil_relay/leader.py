@@ -12,7 +12,6 @@ from typing import Any
 import structlog
 from psycopg import Connection
 
-from postil.errors import PostilError
 from postil.runtime.failpoints import reach
 from postil_relay import lease as leases
 from postil_relay.database_thread import DatabaseThread
@@ -95,7 +94,7 @@ class Leader:
         self._machine = machine
         self._new_producer = new_producer
         self._timing = timing
-        self._inbox: queue.SimpleQueue[Report | PostilError] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Report | Exception] = queue.SimpleQueue()
         self._requests = LaneRequests(connection, lease)
         self._database = DatabaseThread[LaneRequest](
             connection, self._requests.reader, self._requests.execute, self._inbox.put
@@ -110,7 +109,7 @@ class Leader:
     def lead(self, stop: threading.Event) -> None:
         """Publish until `stop` is set, then drain and release the lease.
 
-        Raises `LeaseLost` or `Unavailable`. Then nothing more is sent.
+        Raises `LeaseLost` and the typed errors of Postgres, such as `Unavailable`. Then nothing more is sent.
         """
         self._database.start()
         try:
@@ -159,7 +158,7 @@ class Leader:
         try:
             report = self._inbox.get(timeout=seconds) if seconds else self._inbox.get_nowait()
             while True:
-                if isinstance(report, PostilError):
+                if isinstance(report, Exception):
                     raise report
                 self._report(report)
                 report = self._inbox.get_nowait()

@@ -8,14 +8,23 @@ from typing import Any
 import structlog
 from tenacity import RetryCallState, Retrying
 
+from postil.errors import PostilError, Retryable, SchemaOutdated, Unavailable, WriteRefused
 from postil.runtime.retry import until_stopped
+from postil_relay.errors import LeaseLost
 
 logger: Any = structlog.get_logger("postil.relay")
 
 
-def postgres_unreachable(stop: threading.Event) -> Retrying:
-    """Retries until Postgres can be reached: it may start, restart or fail over. Pauses are at most 2 seconds."""
-    return _until_reached("postgres", stop, longest_pause=2.0)
+REPAIRABLE = (Unavailable, Retryable, SchemaOutdated, WriteRefused, LeaseLost)
+"""Errors of Postgres that the relay waits out: a restart, a failover, a migration, a missing right, another owner."""
+
+LONGEST_PAUSE = 2.0
+"""Longest pause between two terms, in seconds."""
+
+
+def postgres_unusable(stop: threading.Event) -> Retrying:
+    """Retries until Postgres can be used: it may start, restart, fail over, or need a migration or a right."""
+    return _until_reached("postgres", stop, longest_pause=LONGEST_PAUSE, retry_on=REPAIRABLE)
 
 
 def kafka_unreachable(stop: threading.Event) -> Retrying:
@@ -23,9 +32,15 @@ def kafka_unreachable(stop: threading.Event) -> Retrying:
     return _until_reached("kafka", stop, longest_pause=1.0)
 
 
-def _until_reached(part: str, stop: threading.Event, *, longest_pause: float) -> Retrying:
+def _until_reached(
+    part: str,
+    stop: threading.Event,
+    *,
+    longest_pause: float,
+    retry_on: tuple[type[PostilError], ...] = (Unavailable,),
+) -> Retrying:
     def log_first(state: RetryCallState) -> None:
         if state.attempt_number == 1 and state.outcome is not None:
             logger.warning("waiting", part=part, why=str(state.outcome.exception()).splitlines()[0])
 
-    return until_stopped(stop, longest_pause=longest_pause, before_pause=log_first)
+    return until_stopped(stop, longest_pause=longest_pause, before_pause=log_first, retry_on=retry_on)

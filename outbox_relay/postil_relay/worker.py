@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -11,19 +12,17 @@ import psycopg
 import structlog
 from psycopg import Connection
 
-from postil.errors import SchemaOutdated, Unavailable
 from postil.model.limits import LANES
 from postil.runtime.failpoints import reach
 from postil_relay import lease as leases
 from postil_relay import parking
 from postil_relay.database_thread import connect, translated
-from postil_relay.errors import LeaseLost
 from postil_relay.kafka_producer import Producer, Topic, ensure_topic
 from postil_relay.leader import Leader, Timing
 from postil_relay.lease import Lease
 from postil_relay.machine.limits import Limits
 from postil_relay.machine.state_machine import Machine
-from postil_relay.policies import kafka_unreachable, postgres_unreachable
+from postil_relay.policies import LONGEST_PAUSE, REPAIRABLE, kafka_unreachable, postgres_unusable
 
 logger: Any = structlog.get_logger("postil.relay")
 
@@ -63,7 +62,7 @@ class Relay:
     def run(self, stop: threading.Event) -> None:
         """Publish until `stop` is set, then drain and release the lease.
 
-        Retries while Postgres or Kafka is unavailable. Raises `HotStandby`, `ForeignLog` and `TopicUnusable`.
+        Retries while Postgres or Kafka cannot be used. Raises `HotStandby`, `ForeignLog` and `TopicUnusable`.
         """
         try:
             topic = kafka_unreachable(stop)(
@@ -72,16 +71,26 @@ class Relay:
             self._topic = topic
             self._limits = replace(self._limits, large=topic.large)
             while not stop.is_set():
-                connection = postgres_unreachable(stop)(self._open)
-                try:
-                    self._serve(connection, stop)
-                except (Unavailable, SchemaOutdated, LeaseLost) as error:
-                    logger.warning("interrupted", why=error.what)
-                finally:
-                    connection.close()
-        except Unavailable:
+                postgres_unusable(stop)(self._serve_term, stop)
+        except REPAIRABLE:
             if not stop.is_set():
                 raise
+
+    def _serve_term(self, stop: threading.Event) -> None:
+        """Stand by or publish on one connection, until `stop` is set or an error ends it.
+
+        An error that comes soon is raised, so that the caller pauses before the next term.
+        """
+        connection = self._open()
+        began = time.monotonic()
+        try:
+            self._serve(connection, stop)
+        except REPAIRABLE as error:
+            if time.monotonic() - began < LONGEST_PAUSE:
+                raise
+            logger.warning("interrupted", why=error.what)
+        finally:
+            connection.close()
 
     def _open(self) -> Connection[Any]:
         connection = connect(self._url)
@@ -89,9 +98,8 @@ class Relay:
             leases.check_server(connection)
         except BaseException as error:
             connection.close()
-            if isinstance(error, (psycopg.Error, SchemaOutdated)):
-                # The stack starts all programs at once, so the schema may appear later: retry.
-                raise Unavailable(translated(error).what, advice="Run `postil migrate`.") from error
+            if isinstance(error, psycopg.Error):
+                raise translated(error) from error
             raise
         return connection
 
