@@ -26,6 +26,9 @@ from postil.errors import ConfigurationError, PostilError, Unavailable
 REQUEST_SECONDS = 2.0
 """Longest wait for one response of a broker. It is short so that a process heeds a signal between two requests."""
 
+PAUSE_SECONDS = 0.05
+"""Pause before a question is asked again."""
+
 DEFAULT_LARGEST_MESSAGE = 1_048_588
 """Kafka's default of the topic setting ``max.message.bytes``."""
 
@@ -93,6 +96,13 @@ class TopicState:
         """Whether the broker does not have this topic."""
         return self.error is not None and self.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART
 
+    @property
+    def is_appearing(self) -> bool:
+        """Whether a topic that was just created may still appear: not every broker has it, or it has no leader yet."""
+        return self.is_missing or (
+            self.error is not None and self.error.code() == KafkaError.LEADER_NOT_AVAILABLE
+        )
+
 
 class TopicLookup:
     """Asks brokers for a topic, and explains why no broker responds.
@@ -123,6 +133,7 @@ class TopicLookup:
                 client.poll(0)  # calls on_error
                 all_down = self._errors.pop(KafkaError._ALL_BROKERS_DOWN, None)
                 if all_down is None and time.monotonic() <= deadline:
+                    time.sleep(PAUSE_SECONDS)  # a lookup that fails at once must not load the broker
                     continue
                 # The cause explains more than "all brokers are down". The next lookup may meet another cause.
                 error: KafkaError = next(iter(self._errors.values()), failure.args[0])
@@ -176,7 +187,9 @@ class Topics:
         state = self.find(name)
         if state.is_missing:
             self.create(name, partitions)
-            while state.error is not None and time.monotonic() < deadline:
+            state = self.find(name)
+            while state.is_appearing and time.monotonic() < deadline:
+                time.sleep(PAUSE_SECONDS)
                 state = self.find(name)
         if state.error is not None:
             raise self._error(state.error, name)
@@ -188,24 +201,29 @@ class Topics:
         `config` has topic settings, such as ``message.timestamp.type``. Raises as `ensure` does.
         """
         topic = NewTopic(name, num_partitions=partitions, replication_factor=-1, config=dict(config or {}))
-        try:
-            futures: dict[str, Future[None]] = self._admin.create_topics(
-                [topic], operation_timeout=self._timeout
-            )
-            futures[name].result(self._timeout)
-        except KafkaException as error:
-            if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
-                return False
-            raise self._error(error.args[0], name) from error
+        error = self._outcome(self._admin.create_topics([topic], operation_timeout=self._timeout)[name])
+        if error is not None and error.code() == KafkaError.TOPIC_ALREADY_EXISTS:
+            return False
+        if error is not None:
+            raise self._error(error, name)
         return True
 
     def delete(self, name: str) -> None:
         """Delete a topic. Raises as `ensure` does."""
+        error = self._outcome(self._admin.delete_topics([name])[name])
+        if error is not None:
+            raise self._error(error, name)
+
+    def _outcome(self, change: Future[None]) -> KafkaError | None:
+        """Wait for a change. Returns its error, or None if it was made."""
         try:
-            futures: dict[str, Future[None]] = self._admin.delete_topics([name])
-            futures[name].result(self._timeout)
+            change.result(self._timeout)
         except KafkaException as error:
-            raise self._error(error.args[0], name) from error
+            code: KafkaError = error.args[0]
+            return code
+        except TimeoutError:  # without brokers, the client's own limit may end after ours
+            return KafkaError(KafkaError._TIMED_OUT)
+        return None
 
     def largest_message(self, name: str, timeout: float = REQUEST_SECONDS) -> int:
         """Return the topic's ``max.message.bytes``, or Kafka's default if the broker does not return it."""

@@ -9,7 +9,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from postil.errors import ConfigurationError, Unavailable
-from postil.kafka import KafkaUnavailable, TopicLookup, Topics, typed_error
+from postil.kafka import KafkaUnavailable, TopicLookup, Topics, TopicState, TopicUnusable, typed_error
 
 
 class SilentClient:
@@ -70,3 +70,41 @@ def test_an_error_of_the_client_becomes_typed(code: int, kind: type, advice: str
     assert type(error) is kind
     assert error.what == "Kafka: reading topic events: no"
     assert advice in error.advice
+
+
+@pytest.mark.parametrize("change", ["create", "delete"])
+def test_a_change_without_brokers_is_unavailable(change: str) -> None:
+    """A change that no broker answers raises `KafkaUnavailable` with the servers, and not a TimeoutError."""
+    topics = Topics({"bootstrap.servers": "127.0.0.1:1"}, timeout=0.3)
+    with pytest.raises(KafkaUnavailable, match=r"Kafka at 127\.0\.0\.1:1 cannot be used now"):
+        topics.create("events", 1) if change == "create" else topics.delete("events")
+
+
+@pytest.mark.parametrize(
+    ("after_create", "lookups"),
+    [
+        ([KafkaError.TOPIC_AUTHORIZATION_FAILED], 2),
+        ([KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN], 4),
+    ],
+    ids=["a refusal", "a topic that appears slowly"],
+)
+def test_a_new_topic_is_awaited_only_while_it_may_appear(
+    monkeypatch: pytest.MonkeyPatch, after_create: list[int], lookups: int
+) -> None:
+    """After its creation a topic may be missing or without a leader for a moment; any other error is final."""
+    topics = Topics({"bootstrap.servers": "127.0.0.1:1"}, timeout=30)
+    states = [KafkaError.UNKNOWN_TOPIC_OR_PART, *after_create]
+    looked_up: list[str] = []
+
+    def find(name: str) -> TopicState:
+        looked_up.append(name)
+        return TopicState(name, (), (), KafkaError(states[len(looked_up) - 1]))
+
+    def create(name: str, partitions: int) -> bool:
+        return partitions == 1
+
+    monkeypatch.setattr(topics, "find", find)
+    monkeypatch.setattr(topics, "create", create)
+    with pytest.raises((KafkaUnavailable, TopicUnusable)):
+        topics.ensure("events", 1)
+    assert len(looked_up) == lookups
