@@ -43,7 +43,7 @@ def status(as_json: Json = False) -> None:
         print_json(now.as_dict())
     else:
         for label, value in now.lines():
-            out.print(f"{label:<20}{value}", markup=False)
+            out.print(f"{label:<20}{value}")
     exit_with(0 if now.healthy else 1)
 
 
@@ -94,4 +94,4 @@ def unpark(
                 f"Run {run_id} of tenant {of_tenant} is not parked.",
                 advice="List them with `postil relay parked`.",
             )
-    out.print(f"{of_tenant}/{run_id} will be published by the relay", markup=False)
+    out.print(f"{of_tenant}/{run_id} will be published by the relay")

@@ -127,16 +127,15 @@ def _print(reports: Sequence[LogReport], code: int) -> None:
         out.print(
             f"  {report.name:<{width}}  {report.records:>12,} records in {report.entries:,} entries, "
             + (f"{len(report.findings):,} findings" if report.findings else "chain sound"),
-            markup=False,
         )
         if report.dead_letters:
-            out.print(f"  {'':<{width}}  {report.dead_letters:>12,} of them dead letters", markup=False)
+            out.print(f"  {'':<{width}}  {report.dead_letters:>12,} of them dead letters")
     for report in reports:
         for finding in report.findings:
-            out.print(f"  {finding}", markup=False, style="red")
+            out.print(f"  {finding}", style="red")
         if report.findings.unlisted:
-            out.print(f"  {report.name}: and {report.findings.unlisted:,} more", markup=False, style="red")
+            out.print(f"  {report.name}: and {report.findings.unlisted:,} more", style="red")
         for finding in report.inconclusive:
-            out.print(f"  {finding}", markup=False, style="yellow")
+            out.print(f"  {finding}", style="yellow")
     verdict, style = {0: ("sound", "green"), 1: ("TAMPERED", "red"), 2: ("inconclusive", "yellow")}[code]
     out.print(f"  {verdict}", style=f"bold {style}")

@@ -55,14 +55,14 @@ def verify(
 
 def _print(report: Report) -> None:
     for line in report.lines():
-        out.print(line, markup=False)
+        out.print(line)
     for findings, style in (
         (report.findings, "red"),
         (report.inconclusive, "yellow"),
         (report.remarks, "dim"),
     ):
         for finding in findings:
-            out.print(f"  {finding}", markup=False, style=style)
+            out.print(f"  {finding}", style=style)
         if findings.unlisted:
             out.print(f"  and {findings.unlisted:,} more", style=style)
     if report.exit_code != 2:
@@ -74,4 +74,4 @@ def _print(report: Report) -> None:
         return
     out.print(f"  {report.verdict}: {late:,} events are not where they will be", style="bold yellow")
     hint = "Wait for the relay and the audit log to catch up (`postil status`), or give --wait more seconds."
-    out.print(f"  {hint}", markup=False, style="dim")
+    out.print(f"  {hint}", style="dim")

@@ -9,11 +9,34 @@ from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from postil.errors import PostilError
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+# A terminal obeys control characters. They may be in ids, names and messages of other programs.
+_VISIBLE = {n: f"\\x{n:02x}" for n in (*range(32), *range(127, 160)) if chr(n) not in "\n\t"}
+
+
+def visible(text: str) -> str:
+    """Return the text with its control characters escaped, except line feeds and tabs."""
+    return text.translate(_VISIBLE)
+
+
+class PlainConsole(Console):
+    """Prints each text as it is: square brackets and colons have no meaning, and control characters are visible."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        """`stderr` selects standard error. Defaults to False: standard output."""
+        super().__init__(stderr=stderr, emoji=False, highlight=False, soft_wrap=True)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return the text as the console prints it; `options` are those of Rich."""
+        options |= {"markup": False, "emoji": False}  # a table asks for markup whatever its console's default
+        return super().render_str(visible(text), **options)
+
+
+out = PlainConsole()
+err = PlainConsole(stderr=True)
 
 
 def print_json(document: Any) -> None:
@@ -32,9 +55,9 @@ def escape_unencodable_output() -> None:
 def show_error(error: PostilError) -> None:
     """Print an error: one line with what happened, one line with what to do."""
     err.print("error:", style="bold red", end=" ")
-    err.print(error.what, markup=False)
+    err.print(error.what)
     if error.advice:
-        err.print(f"  {error.advice}", markup=False, style="dim")
+        err.print(f"  {error.advice}", style="dim")
 
 
 def exit_with(code: int) -> NoReturn:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from postil.cli.console import err, exit_with, out, print_json, show_error
+from postil.cli.console import err, exit_with, out, print_json, show_error, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +66,7 @@ def import_(
         writer = Writer(settings.require_database_url(), settings.tenant, on_wait=_say_waiting(progress))
         try:
             for file in files:
-                task = progress.add_task(file.name.encode("utf-8", "replace").decode(), total=None)
+                task = progress.add_task(visible(file.name.encode("utf-8", "replace").decode()), total=None)
                 start, advance = partial(_start, progress, task), partial(_advance, progress, task)
                 reports.append(import_file(file, writer, options, on_start=start, on_progress=advance))
         except PostilError as error:
@@ -144,7 +144,7 @@ def _say_waiting(progress: Progress) -> Callable[[PostilError, float], None]:
         nonlocal said
         if not said:
             said = True
-            progress.console.print(f"waiting for the database: {error.what}", markup=False, style="yellow")
+            progress.console.print(f"waiting for the database: {error.what}", style="yellow")
 
     return say
 
@@ -153,7 +153,7 @@ def _show(report: FileReport) -> None:
     from rich.text import Text
 
     counts = f"{report.new:>9,} new  {report.unchanged:>9,} unchanged"
-    line = Text.assemble((f"  {report.file.rpartition('/')[2]:<28} ", "bold"), counts)
+    line = Text.assemble((f"  {visible(report.file.rpartition('/')[2]):<28} ", "bold"), counts)
     line.append(f"  {report.records:>9,} {report.records_called:<7}{report.seconds:>7.1f} s")
     for count, called in ((report.conflicts, "in conflict"), (report.bad, "left out")):
         if count:
@@ -162,10 +162,10 @@ def _show(report: FileReport) -> None:
         line.append("  incomplete", "red")
     out.print(line)
     for remark, times in report.remarks.items():
-        out.print(f"    {times:,} {remark}", style="dim", markup=False)
+        out.print(f"    {times:,} {remark}", style="dim")
     for problem in report.problems:
-        err.print(f"    {problem.what}", markup=False, style="red")
-        err.print(f"      {problem.advice}", markup=False, style="dim")
+        err.print(f"    {problem.what}", style="red")
+        err.print(f"      {problem.advice}", style="dim")
     more = report.conflicts + report.bad - len(report.problems)
     if more > 0:
         err.print(f"    … and {more:,} more", style="dim")

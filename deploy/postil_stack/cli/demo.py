@@ -64,7 +64,7 @@ def demo(
             settings.data_dir / "reports",
             limit=limit,
             wait=wait,
-            on_run=lambda run_id: err.print(f"run {run_id}: reading {folder.resolve()}", markup=False),
+            on_run=lambda run_id: err.print(f"run {run_id}: reading {folder.resolve()}"),
             on_question=lambda run_id, prompt: _show_question(settings, run_id, prompt),
         )
     except KeyboardInterrupt:
@@ -86,13 +86,10 @@ def demo(
             {"run_id": outcome.run_id, "files": outcome.files, "flagged": outcome.flagged, "report": report}
         )
     elif outcome.report:
-        out.print(
-            f"{outcome.files:,} files, {outcome.flagged:,} flagged; report in {outcome.report}", markup=False
-        )
+        out.print(f"{outcome.files:,} files, {outcome.flagged:,} flagged; report in {outcome.report}")
     else:
         out.print(
             f"{outcome.files:,} files, {outcome.flagged:,} flagged; declined, so no report was written",
-            markup=False,
         )
 
 
@@ -136,7 +133,7 @@ def answer(
         )
     else:
         state = "recorded" if receipt.created else "was recorded before"
-        out.print(f"{run_id}: answer {state} as event {receipt.run_seq}", markup=False)
+        out.print(f"{run_id}: answer {state} as event {receipt.run_seq}")
 
 
 def _value(text: str, note: str | None) -> Json:
@@ -169,8 +166,8 @@ def _show_question(settings: Settings, run_id: str, prompt: str) -> None:
     from postil_stack.demo.workflow import QUESTION
 
     page = f"http://{settings.http_host}:{settings.http_port}"
-    err.print(prompt, markup=False)
-    err.print(f"  answer on {page} or: postil answer {run_id} {QUESTION} accept", markup=False)
+    err.print(prompt)
+    err.print(f"  answer on {page} or: postil answer {run_id} {QUESTION} accept")
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:

@@ -169,10 +169,10 @@ def doctor(data: DataDir = None, as_json: AsJson = False) -> None:
     else:
         colours = {"ok": "green", "note": "yellow", "bad": "red", "unknown": "magenta"}
         for finding in findings:
-            out.print(f"  [{colours[finding.verdict]}]{finding.verdict:<9}[/]{finding.name:<14}", end="")
-            out.print(finding.found, markup=False)
+            out.print(f"  {finding.verdict:<9}", style=colours[finding.verdict], end="")
+            out.print(f"{finding.name:<14}{finding.found}")
             if finding.advice:
-                out.print(f"{'':<25}{finding.advice}", style="dim", markup=False)
+                out.print(f"{'':<25}{finding.advice}", style="dim")
     verdicts = {finding.verdict for finding in findings}
     exit_with(1 if "bad" in verdicts else 2 if "unknown" in verdicts else 0)
 
@@ -200,8 +200,9 @@ def _component(state: ComponentState) -> dict[str, Any]:
 def _line(label: str, version: str | None, status: str, seconds: float, message: str | None) -> None:
     """Print one component, for example: postgres 18.4   ready   0.6 s   data in .postil/."""
     name = f"{label} {version}" if version and not version.startswith("memory") else label
-    out.print(f"  {name:<16}[{COLOURS.get(status, 'red')}]{status:<11}[/]{_duration(seconds):>8}   ", end="")
-    out.print(message or "", markup=False)
+    out.print(f"  {name:<16}", end="")
+    out.print(f"{status:<11}", style=COLOURS.get(status, "red"), end="")
+    out.print(f"{_duration(seconds):>8}   {message or ''}")
 
 
 def _duration(seconds: float) -> str:
@@ -250,7 +251,8 @@ class _Terminal:
     def ready(self, stack: StackState) -> None:
         """Show the address of the dashboard, and how to stop the stack."""
         self._up = True
-        out.print(f"  {'dashboard':<16}[bold]{stack.http_url}[/]")
+        out.print(f"  {'dashboard':<16}", end="")
+        out.print(stack.http_url, style="bold")
         if stack.kafka == "memory":
             out.print(
                 "  Kafka is in memory: its content is lost at the end. For a first look only.", style="yellow"
