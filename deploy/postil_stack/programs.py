@@ -18,7 +18,10 @@ READY_FD = "POSTIL_READY_FD"
 
 
 class Component(Protocol):
-    """A server or program that the supervisor runs. `spawn` MUST return at once, and `is_ready` MUST NOT wait."""
+    """A server or program that the supervisor runs. `is_ready` MUST NOT wait.
+
+    `spawn` MUST return when the process is started. Only its first call may take long: it may download and initialise.
+    """
 
     @property
     def child(self) -> Child | None:

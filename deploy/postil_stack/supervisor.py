@@ -64,7 +64,7 @@ class Supervisor:
     Servers start in parallel. The programs start when the addresses of all servers are known
     and the servers in `awaited` are prepared. `settings` returns how programs connect to all of them.
     `report` is called at every change. `before_stop` is called before the stop, while everything is still running.
-    `timeout` is the longest start, in seconds.
+    `timeout` is the longest start, in seconds, without the time of a first download.
     """
 
     data_dir: Path
@@ -79,8 +79,9 @@ class Supervisor:
     before_stop: Callable[[], None] = lambda: None
     _watched: dict[str, _Watched] = field(default_factory=dict[str, _Watched])
     _starting: list[threading.Thread] = field(default_factory=list[threading.Thread])
-    _failures: list[Exception] = field(default_factory=list[Exception])
+    _failures: list[PostilError] = field(default_factory=list[PostilError])
     _began: float = 0.0
+    _deadline: float | None = None  # time.monotonic(); None until all servers are spawned
 
     def run(self, on_ready: Callable[[], None]) -> None:
         """Start everything, call `on_ready`, keep it running until SIGTERM or SIGINT, then stop all in order.
@@ -103,7 +104,6 @@ class Supervisor:
 
     def _start(self, wait: Wait) -> None:
         self._began = time.monotonic()
-        deadline = self._began + self.timeout
         for program in self.programs.values():
             program.check()
         for name, server in self.servers.items():
@@ -116,6 +116,7 @@ class Supervisor:
         # In sequence this is 5 s. So the programs import while Kafka starts.
         while not self._programs_may_start():
             self._raise_failure()
+            self._check_time()
             wait(0.01)
         self.stack.settings = self.settings()
         for name, program in self.programs.items():
@@ -131,17 +132,24 @@ class Supervisor:
                     raise start_failure(
                         watched.state.label, watched.state.message or "it ended", self.programs[name].log
                     )
-            if time.monotonic() > deadline:
-                late = [
-                    watched.state.label
-                    for watched in self._watched.values()
-                    if watched.state.status != "ready"
-                ]
-                raise StartFailed(
-                    f"Not ready after {self.timeout:.0f} s: {', '.join(late)}.",
-                    advice=f"See the logs in {self.data_dir / 'logs'}.",
-                )
+            self._check_time()
         self.stack.write(self.data_dir)
+
+    def _check_time(self) -> None:
+        """Raise `StartFailed` if the start takes too long. The time of a first download does not count."""
+        if not all(server.spawned.is_set() for server in self.servers.values()):
+            return
+        if self._deadline is None:
+            self._deadline = time.monotonic() + self.timeout
+        if time.monotonic() > self._deadline:
+            # The programs wait for the servers, so a server that is late is named first.
+            late = [server.state for server in self.servers.values() if not server.prepared.is_set()]
+            late += [self._watched[name].state for name in self.programs if name in self._watched]
+            labels = [state.label for state in late if state.status != "ready"]
+            raise StartFailed(
+                f"Not ready after {self.timeout:.0f} s: {', '.join(labels)}.",
+                advice=f"See the logs in {self.data_dir / 'logs'}.",
+            )
 
     def _bring_up(self, name: str, server: Server) -> None:
         """Download, initialise, start, wait and prepare. Runs in a separate thread."""
@@ -157,8 +165,15 @@ class Supervisor:
             self._watched[name] = _Watched(server.component, server.state)
             self._set(name, "ready", server.state.message)
             server.prepared.set()
-        except Exception as error:  # noqa: BLE001 (handed to the main thread, which raises it)
+        except PostilError as error:
             self._failures.append(error)
+        except Exception as error:  # noqa: BLE001 (the main thread raises it, as a typed error)
+            failure = StartFailed(
+                f"{server.state.label} did not start: {type(error).__name__}: {error}",
+                advice=f"See the logs in {self.data_dir}; report it if they do not explain it.",
+            )
+            failure.__cause__ = error
+            self._failures.append(failure)
 
     def _programs_may_start(self) -> bool:
         addresses_known = all(server.spawned.is_set() for server in self.servers.values())

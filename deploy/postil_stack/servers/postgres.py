@@ -21,7 +21,7 @@ import psutil
 import psycopg
 from platformdirs import site_cache_path
 
-from postil_stack.errors import EmbeddedError, missing_extra, start_failure
+from postil_stack.errors import EmbeddedError, StartFailed, missing_extra, start_failure
 from postil_stack.servers import tcp_ports
 from postil_stack.servers.child import Child, spawn
 from postil_stack.servers.private_files import private_directory, refused, secret, write_private
@@ -103,10 +103,14 @@ class EmbeddedPostgres:
     def start(self, timeout: float = 60.0) -> Self:
         """Start the server and wait until it accepts connections, at most `timeout` seconds. Recovers after a crash.
 
-        Raises `EmbeddedError` (`PortBusy`, `DiskFull`, `StartFailed`, `MissingExtra`).
+        Raises `EmbeddedError` (`PortBusy`, `DiskFull`, `StartFailed`, `MissingExtra`). The server does not run then.
         """
         self.spawn()
-        self.wait_ready(timeout)
+        try:
+            self.wait_ready(timeout)
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def spawn(self) -> Child:
@@ -126,13 +130,23 @@ class EmbeddedPostgres:
         return self._child
 
     def wait_ready(self, timeout: float = 60.0) -> None:
-        """Wait until the server accepts connections, which includes crash recovery. Then create the database if it is missing."""
+        """Wait until the server accepts connections, which includes crash recovery. Then create the database if it is missing.
+
+        Raises `StartFailed` if the server ends, is not ready after `timeout` seconds, or refuses its own password.
+        """
         assert self._child is not None, "spawn() comes first"
         self._child.wait_until(self.is_ready, timeout)
-        with psycopg.connect(self.url_of("postgres"), autocommit=True) as connection:
-            row = connection.execute("select from pg_database where datname = %s", [DATABASE]).fetchone()
-            if row is None:
-                connection.execute(f"create database {DATABASE}")
+        try:
+            with psycopg.connect(self.url_of("postgres"), autocommit=True) as connection:
+                row = connection.execute("select from pg_database where datname = %s", [DATABASE]).fetchone()
+                if row is None:
+                    connection.execute(f"create database {DATABASE}")
+        except psycopg.Error as error:
+            raise StartFailed(
+                f"PostgreSQL runs, but does not let its owner in: {str(error).strip().splitlines()[0]}",
+                advice=f"The password is that of {self.directory / 'password'} when the cluster was made."
+                f" Its log: {self.log}",
+            ) from error
 
     def stop(self, timeout: float = 30.0) -> None:
         """Shut down cleanly: open transactions are rolled back. Kills the server after `timeout` seconds."""

@@ -16,7 +16,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from postil.settings import load_settings
-from postil_stack.errors import PortBusy
+from postil_stack.errors import PortBusy, StartFailed
 from postil_stack.servers import jars
 from postil_stack.servers.kafka import EmbeddedKafka
 from postil_stack.servers.postgres import EmbeddedPostgres
@@ -188,3 +188,16 @@ def test_a_cluster_id_may_begin_with_a_dash(tmp_path: Path, monkeypatch: pytest.
         patch.setattr(uuid, "uuid4", lambda: uuid.UUID(bytes=b"\xf8" + bytes(15)))
         with EmbeddedKafka(tmp_path / "kafka") as server:
             assert "cluster.id=-AAA" in (server.data / "meta.properties").read_text()
+
+
+def test_a_changed_password_file_is_named(tmp_path: Path) -> None:
+    """If the password file and the cluster differ, the start fails with the file's name, and the server is stopped."""
+    server = EmbeddedPostgres(tmp_path / "postgres")
+    server.start()
+    server.stop()
+    (tmp_path / "postgres" / "password").write_text("another")
+    again = EmbeddedPostgres(tmp_path / "postgres")
+    with pytest.raises(StartFailed, match="does not let its owner in") as refused:
+        again.start()
+    assert again.child is None
+    assert str(tmp_path / "postgres" / "password") in refused.value.advice

@@ -74,7 +74,7 @@ def test_an_error_of_the_client_becomes_typed(code: int, kind: type, advice: str
 
 @pytest.mark.parametrize("change", ["create", "delete"])
 def test_a_change_without_brokers_is_unavailable(change: str) -> None:
-    """A change that no broker answers raises `KafkaUnavailable` with the servers, and not a TimeoutError."""
+    """A change that gets no response raises `KafkaUnavailable` with the servers, and not a TimeoutError."""
     topics = Topics({"bootstrap.servers": "127.0.0.1:1"}, timeout=0.3)
     with pytest.raises(KafkaUnavailable, match=r"Kafka at 127\.0\.0\.1:1 cannot be used now"):
         topics.create("events", 1) if change == "create" else topics.delete("events")
