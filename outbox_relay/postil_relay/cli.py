@@ -32,7 +32,7 @@ def relay(context: typer.Context) -> None:
 
 @relay_app.command()
 def status(as_json: Json = False) -> None:
-    """Show who publishes, and how many events wait. Exit 1 if no relay publishes or a run is parked."""
+    """Show who publishes and how many events wait. Exit 1 if none publishes, an event waits for over 10 s, or a run is parked."""
     from postil.cli.console import exit_with, out, print_json
     from postil_relay.process import database
     from postil_relay.status import read_status

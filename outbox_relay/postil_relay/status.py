@@ -10,6 +10,7 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from postil.model.limits import LANES
+from postil.model.relay_state import LATE_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +27,15 @@ class Status:
 
     @property
     def healthy(self) -> bool:
-        """Whether every lane has an owner and no run is parked."""
-        return self.lanes_owned == LANES and not self.parked_runs
+        """Whether every lane has an owner, no event has waited for more than `LATE_SECONDS`, and no run is parked."""
+        return self.lanes_owned == LANES and self._oldest_age <= LATE_SECONDS and not self.parked_runs
+
+    @property
+    def _oldest_age(self) -> float:
+        """For how many seconds the oldest unpublished event has waited; 0 if there is none."""
+        if self.oldest_unpublished is None:
+            return 0.0
+        return (datetime.now(UTC) - self.oldest_unpublished).total_seconds()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the values for ``--json``."""
@@ -37,9 +45,7 @@ class Status:
         """Return labels and texts for a terminal."""
         waiting = f"{self.unpublished:,}" if self.unpublished < 100_000 else "100,000 or more"
         if self.oldest_unpublished is not None:
-            waiting += (
-                f", the oldest for {(datetime.now(UTC) - self.oldest_unpublished).total_seconds():,.1f} s"
-            )
+            waiting += f", the oldest for {self._oldest_age:,.1f} s"
         return [
             ("lanes owned", f"{self.lanes_owned} of {LANES}"),
             ("by", ", ".join(self.owners or ["no relay: start `postil relay`"])),

@@ -65,7 +65,7 @@ def verify(
             min=0, max=86_400, help="Seconds to wait until a running writer has finished what it writes."
         ),
     ] = 5.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check the audit log's files alone, without Kafka or Postgres.
 

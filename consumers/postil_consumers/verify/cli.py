@@ -21,7 +21,7 @@ def verify(
     wait: Annotated[
         float, typer.Option(min=0, max=86_400, help="Seconds to wait for events that are still on their way.")
     ] = 10.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check that Postgres, Kafka and the audit log hold the same events, byte for byte.
 

@@ -39,7 +39,7 @@ def import_(
     database_url: Annotated[
         str | None, typer.Option(help="Database to write to (default: POSTIL_DATABASE_URL).")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Import recorded histories, with their original times.
 

@@ -18,7 +18,7 @@ def migrate(
     database_url: Annotated[
         str | None, typer.Option(help="Database to migrate (default: POSTIL_DATABASE_URL).")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Install or upgrade schema postil. Safe to run twice, and from several places at once."""
     from postil.postgres import migrate as migrations

@@ -1,7 +1,6 @@
 """The relay's state, from its leases and the oldest unpublished event, and the thresholds that judge it.
 
-The dashboard and `postil doctor` judge by these. `postil relay status` asks another question:
-whether every lane has an owner and no run is parked, however old the unpublished events are.
+The dashboard, `postil doctor` and `postil relay status` judge by these.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ RelayCondition = Literal["ok", "behind", "stopped", "never"]
 BEHIND_SECONDS = 5.0
 """Age of the oldest unpublished event from which the relay counts as behind."""
 LATE_SECONDS = 10.0
-"""Age of the oldest unpublished event from which `postil doctor` reports a defect."""
+"""Age of the oldest unpublished event from which `postil doctor` and `postil relay status` report a defect."""
 
 
 def relay_condition(pipeline: Pipeline) -> RelayCondition:
