@@ -49,16 +49,17 @@ class Health:
 
 
 class HealthFile:
-    """Writes a `Health` to a file, at most once a second by default."""
+    """Writes a `Health` to a file when its state changes, and at most once a second otherwise."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._due = 0.0
         self._written = ""
+        self._state: str = ""
 
-    def __call__(self, health: Health, *, now: bool = False) -> None:
-        """Write the health if it changed; `now` skips the interval. Write errors are ignored: the log has the same."""
-        if not now and time.monotonic() < self._due:
+    def __call__(self, health: Health) -> None:
+        """Write the health if it changed. Write errors are ignored: the log has the same."""
+        if health.state == self._state and time.monotonic() < self._due:
             return
         self._due = time.monotonic() + _WRITE_INTERVAL
         text = json.dumps({"pid": os.getpid(), **asdict(health)}, indent=2) + "\n"
@@ -70,7 +71,7 @@ class HealthFile:
             temporary.replace(self._path)
         except OSError:
             return
-        self._written = text
+        self._written, self._state = text, health.state
 
 
 def _now() -> str:

@@ -45,8 +45,13 @@ class PartitionRetries:
 
     @property
     def are_none(self) -> bool:
-        """Whether every partition is open and has delivered since its last failure."""
+        """Whether every partition is open and has recovered since its last failure."""
         return not self._due and not self._failures
+
+    @property
+    def unproven(self) -> tuple[Partition, ...]:
+        """The partitions that are open again after a failure, and have not delivered since."""
+        return tuple(partition for partition in self._failures if partition not in self._due)
 
     def add(self, partitions: Iterable[Partition]) -> None:
         """Make new partitions due at once."""
@@ -70,9 +75,9 @@ class PartitionRetries:
         return pause
 
     def mark_open(self, partition: Partition) -> None:
-        """Remove an opened partition from the waiting ones. Its failures count until it delivers."""
+        """Remove an opened partition from the waiting ones. Its failures count until it has recovered."""
         self._due.pop(partition, None)
 
-    def mark_delivered(self, partition: Partition) -> None:
-        """Reset the failures of the partition."""
+    def mark_recovered(self, partition: Partition) -> None:
+        """Reset the failures of the partition: it has delivered, or has nothing left to deliver."""
         self._failures.pop(partition, None)

@@ -70,6 +70,7 @@ class Runner:
                 self._open_due()
                 if not is_ready and self._assigned_once and self._retries.are_all_attempted:
                     is_ready = True
+                    self._update_health()
                     ready()
                 self._deliver_all(self._source.poll(_POLL_SECONDS))
                 self._update_health()
@@ -164,7 +165,7 @@ class Runner:
                 except PostilError as error:
                     self._close_until_retry(partition, error)
                 else:
-                    self._retries.mark_delivered(partition)
+                    self._retries.mark_recovered(partition)
         self._next |= offsets
         self._source.commit(offsets)
         if offsets:
@@ -224,6 +225,10 @@ class Runner:
         return DeadLetter(message.offset, reason, message.key, message.value)
 
     def _update_health(self) -> None:
+        for partition in self._retries.unproven:
+            # A quiet partition may deliver nothing for days. With no message left it has recovered.
+            if self._source.lag(partition, self._next.get(partition, 0)) == 0:
+                self._retries.mark_recovered(partition)
         if self._assigned_once and self._retries.are_none and self.health.state != "green":
             self.health.mark_healthy()
         self.health.lag = {str(p): self._source.lag(p, offset) for p, offset in self._next.items()}

@@ -39,16 +39,16 @@ def test_a_failed_partition_is_due_after_its_pause() -> None:
     assert retries.are_all_attempted
 
 
-def test_failures_count_until_a_delivery() -> None:
-    """An opened partition keeps its failures; its first delivery resets them."""
+def test_failures_count_until_the_partition_recovers() -> None:
+    """An opened partition keeps its failures and is unproven until it has recovered."""
     retries = PartitionRetries()
     retries.add([ONE])
     retries.mark_failed(ONE, PAUSE, now=0.0)
     retries.mark_open(ONE)
 
-    assert (retries.waiting, retries.are_none) == ((), False)
-    retries.mark_delivered(ONE)
-    assert retries.are_none
+    assert (retries.waiting, retries.unproven, retries.are_none) == ((), (ONE,), False)
+    retries.mark_recovered(ONE)
+    assert (retries.unproven, retries.are_none) == ((), True)
 
 
 def test_a_revoked_partition_is_no_longer_retried() -> None:

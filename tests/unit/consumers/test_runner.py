@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import pytest
 
 from postil.errors import ConfigurationError, Unavailable
 from postil_consumers.errors import AuditLogDamaged, StorageFailed
-from postil_consumers.runtime.health import Health
+from postil_consumers.runtime.health import Health, HealthFile
 from postil_consumers.runtime.retries import NEEDS_OPERATOR, TRANSIENT, pause_before
 from postil_consumers.runtime.runner import Runner
 from postil_consumers.runtime.sequencer import Progress
@@ -166,7 +168,7 @@ class Failing(MemorySink):
         super().__init__()
         self.failures = failures
         self.refusing = refusing
-        self.error: type[ConfigurationError | AuditLogDamaged] = AuditLogDamaged
+        self.error: type[ConfigurationError | AuditLogDamaged | StorageFailed] = AuditLogDamaged
 
     def open(self, partition: Partition) -> int | Resume:
         if partition == self.refusing:
@@ -204,6 +206,49 @@ def test_a_damaged_partition_is_red_and_stops_no_other(source: MemorySource) -> 
 
     assert applied(sink, SECOND) == numbered("b", 5)
     assert (reports[-1].state, reports[-1].what, reports[-1].advice) == ("red", "it is damaged", "repair it")
+
+
+def test_a_quiet_partition_recovers_without_a_message(source: MemorySource) -> None:
+    """The health is green again when a partition that failed is open and has nothing left to deliver."""
+    sink = Failing(refusing=FIRST)
+    sink.error = StorageFailed
+    put(source, SECOND, "b", range(1, 6))
+    states: list[str] = []
+    runner = Runner(source, sink, MemoryGaps(), report=lambda health: states.append(health.state))
+
+    def quiet() -> None:
+        if states[-1] == "yellow":
+            sink.refusing = None
+        elif states[-1] == "green" and "yellow" in states:
+            runner.stop.set()
+        runner.stop.wait(0.001)
+
+    source.quiet = quiet
+    runner.run()
+
+    assert (states[-1], applied(sink, SECOND)) == ("green", numbered("b", 5))
+
+
+def test_the_health_is_reported_before_the_runner_is_ready(source: MemorySource, sink: MemorySink) -> None:
+    """A program that waits for `ready` and then reads the health gets the health of the opened partitions."""
+    states: list[str] = []
+    at_ready: list[str] = []
+    runner = Runner(source, sink, MemoryGaps(), report=lambda health: states.append(health.state))
+    source.quiet = runner.stop.set
+
+    runner.run(lambda: at_ready.extend(states))
+
+    assert at_ready[-1] == "green"
+
+
+def test_a_changed_state_is_written_to_the_file_at_once(tmp_path: Path) -> None:
+    """The health file shows a new state without delay: the process may end right after it."""
+    write = HealthFile(tmp_path / "health.json")
+    health = Health("audit")
+    for state in ("green", "red"):
+        health.state = state
+        write(health)
+        assert json.loads((tmp_path / "health.json").read_text())["state"] == state
 
 
 def test_a_wrong_setting_stops_the_runner(source: MemorySource) -> None:
