@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import psycopg
 
-from postil.errors import ConfigurationError, Unavailable
+from postil.errors import ConfigurationError, Retryable, Unavailable
+from postil.postgres import sqlstates
 
 _PAGE = 1_000
 _CONNECT_SECONDS = 5
@@ -62,16 +63,15 @@ class PostgresGaps:
 
 def typed_error(error: psycopg.Error, doing: str) -> Unavailable | ConfigurationError:
     """Return the typed error for an error of the driver. It is `ConfigurationError` if an operator must change something."""
-    text = str(error).strip() or type(error).__name__
-    what = f"Postgres: {doing}: {text.splitlines()[0]}"
-    sqlstate = error.sqlstate or ""
-    if sqlstate in {"3F000", "42P01", "42883"}:
-        return ConfigurationError(what, advice="The schema is missing: run `postil migrate`.")
-    if sqlstate == "42501":
-        return ConfigurationError(
-            what, advice="Grant this role USAGE on schema postil, SELECT on its tables, EXECUTE."
-        )
-    return Unavailable(
-        what,
-        advice="Check POSTIL_DATABASE_URL and that the server runs; a running consumer tries again by itself.",
+    failure = sqlstates.typed_error(
+        error.sqlstate,
+        error.diag.message_primary or sqlstates.first_line(error),
+        concerns_connection=isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)),
     )
+    what = f"Postgres: {doing}: {failure.what}"
+    if isinstance(failure, (Unavailable, Retryable)):
+        return Unavailable(
+            what,
+            advice="Check POSTIL_DATABASE_URL and that the server runs; a running consumer tries again by itself.",
+        )
+    return ConfigurationError(what, advice=failure.advice)
