@@ -2,7 +2,7 @@
 
 PostilError
 ├── Unavailable               a retry may succeed: the runner retries without limit
-│   └── StorageFailed         the audit directory cannot be written now (full, read-only, broken)
+│   └── StorageFailed         the audit directory cannot be read or written now (full, read-only, broken)
 ├── ConfigurationError        an operator must change something: the runner stops, with health red
 └── ConsumerError
     ├── AuditLogLocked        another process writes this audit log
@@ -18,7 +18,7 @@ from postil.errors import PostilError, Unavailable
 
 
 class StorageFailed(Unavailable):
-    """The audit directory cannot be written now. Nothing of the batch counts as written."""
+    """The audit directory cannot be read or written now. Nothing of the batch counts as written."""
 
 
 class ConsumerError(PostilError):

@@ -19,7 +19,7 @@ def damaged(file: Path, what: str) -> AuditLogDamaged:
 def storage_failed(directory: Path, error: OSError) -> StorageFailed:
     """Return the error of a writer that cannot write (or read) its directory now."""
     return StorageFailed(
-        f"{error.filename or directory} cannot be written: {error.strerror or error}",
+        f"{error.filename or directory} cannot be read or written: {error.strerror or error}",
         advice="Free space, correct the permissions, or name another place with POSTIL_AUDIT_DIR; "
         "nothing is lost, and a running writer continues without a restart.",
     )

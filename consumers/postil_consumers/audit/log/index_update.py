@@ -58,6 +58,8 @@ def _records_from(directory: Path, state: State, size: int) -> Iterator[bytes]:
     first = size - size % per_segment
     while first < state.size:
         path = directory / segment_name(first)
+        if not path.exists():
+            raise damaged(directory / MANIFEST, f"its segment {path.name} is missing.")
         for number, (_, line) in enumerate(whole_lines(path), first):
             if number >= size:
                 yield line

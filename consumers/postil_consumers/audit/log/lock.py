@@ -1,4 +1,4 @@
-"""One writer per directory: an advisory lock that the operating system drops when its holder dies, however it dies."""
+"""One writer per directory: an advisory lock, which the operating system releases when its holder ends or is killed."""
 
 from __future__ import annotations
 
@@ -29,5 +29,5 @@ class DirectoryLock:
         os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
 
     def close(self) -> None:
-        """Let another writer in."""
+        """Release the lock."""
         os.close(self._fd)

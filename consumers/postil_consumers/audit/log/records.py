@@ -1,8 +1,8 @@
 """The lines of a segment: the exact bytes of an event, or a dead letter in its place. Pure.
 
-An audit log does not choose what it keeps. A message that cannot be read, an event that forks its run, and an event
-whose predecessors exist nowhere are recorded where they arrived, with the reason, under the same hashes as every event.
-The partition continues after them.
+An audit log records every message. A message that cannot be read, an event that forks its run, and an event whose
+predecessors exist nowhere are recorded as dead letters: in the order in which they arrived, with the reason, and under
+the same hashes as the events. The partition continues after them.
 """
 
 from __future__ import annotations

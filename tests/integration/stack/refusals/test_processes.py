@@ -29,7 +29,7 @@ PROCESSES = [
     refusal("serve", "--port in use", "--port", attrgetter("busy"), says=("Address already in use", "--port")),
     refusal("serve", "--host of another machine", "--host", "192.0.2.1", says=("cannot listen on 192.0.2.1", "POSTIL_HTTP_PORT")),
     refusal("consume audit", "a file for the log", **KAFKA_REFUSES, POSTIL_AUDIT_DIR="a_file",
-        says=("a_file cannot be written", "POSTIL_AUDIT_DIR")),
+        says=("a_file cannot be read or written", "POSTIL_AUDIT_DIR")),
     refusal("audit verify", "a name that is not text", NOT_TEXT, says=(r"a\udcffb holds no audit log", "POSTIL_AUDIT_DIR")),
     refusal("relay", "a topic that is not text", POSTIL_KAFKA_TOPIC=NOT_TEXT, says="POSTIL_KAFKA_TOPIC: must be UTF-8"),
     refusal("relay status", "an argument that is not text", NOT_TEXT, says="unexpected extra argument"),

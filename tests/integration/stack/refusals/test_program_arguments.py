@@ -73,9 +73,9 @@ PROGRAMS = [
                 POSTIL_KAFKA_SASL_MECHANISM="PLAIN"),
         )
     ),
-    refusal("consume audit", "a file for the log", says=("a_file cannot be written", "POSTIL_AUDIT_DIR"),
+    refusal("consume audit", "a file for the log", says=("a_file cannot be read or written", "POSTIL_AUDIT_DIR"),
         **KAFKA_REFUSES, POSTIL_AUDIT_DIR="a_file"),
-    refusal("consume audit", "a log under a file", says=("a_file/x cannot be written", "POSTIL_AUDIT_DIR"),
+    refusal("consume audit", "a log under a file", says=("a_file/x cannot be read or written", "POSTIL_AUDIT_DIR"),
         **KAFKA_REFUSES, POSTIL_AUDIT_DIR="a_file/x"),
     refusal("consume", "no such consumer", "nosuch", says="No such command 'nosuch'"),
     refusal("relay", "no such command", "nosuch", says="No such command 'nosuch'"),
