@@ -9,8 +9,8 @@ One log per Kafka partition, each a directory::
     lock                          held by the one process that writes
 
 Order of effects: record bytes, then the manifest's entry, then Kafka's offset, each durable before the next.
-What is written is a function of what Kafka delivers: segments hold a fixed count of records and know no clock,
-so reading the same topic again makes the same segments; only the manifest shows how the records came in batches.
+Segments hold a fixed number of records and no time of the writer. Reading the same topic again therefore writes
+the same segments. Only the manifest shows in which batches the records arrived.
 
 What the chain cannot show: it is not signed yet. A user who can write all the files can write a whole new history,
 or cut off the end and leave a shorter log that is sound in itself. `postil verify` finds both,

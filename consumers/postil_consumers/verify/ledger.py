@@ -130,7 +130,7 @@ class Ledger:
             yield Row(name, run_seq, place, number), before
 
     def scattered(self, copy: Copy) -> Iterator[tuple[str, int, int]]:
-        """Runs in more than one place: run, and two of its places."""
+        """Yield each run that is in more than one place, with two of its places."""
         yield from self._db.execute(f"""
             select r.name, min(c.place), max(c.place) from {copy} c join run r on r.id = c.run
             group by c.run having min(c.place) <> max(c.place) order by c.run""")  # noqa: S608 (a constant name)
