@@ -82,6 +82,10 @@ class TopicTail(threading.Thread):
             except KafkaException as error:
                 self._set_state("down", _reason(error.args[0]))
                 self._stopping.wait(RETRY_INTERVAL)
+            except Exception as error:  # a dead thread would leave the feed "live" without events
+                logger.exception("feed failed")
+                self._set_state("down", f"{type(error).__name__}: {error}")
+                self._stopping.wait(RETRY_INTERVAL)
 
     def _consumer(self) -> Consumer:
         return Consumer(
