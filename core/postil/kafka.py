@@ -27,7 +27,7 @@ REQUEST_SECONDS = 2.0
 """Longest wait for one response of a broker. It is short so that a process heeds a signal between two requests."""
 
 PAUSE_SECONDS = 0.05
-"""Pause before a question is asked again."""
+"""Pause before a lookup is repeated, in seconds."""
 
 DEFAULT_LARGEST_MESSAGE = 1_048_588
 """Kafka's default of the topic setting ``max.message.bytes``."""

@@ -75,6 +75,6 @@ async def _limited() -> AsyncGenerator[None]:
             yield
     except (TimeoutError, PoolTimeout) as error:
         raise Unavailable(
-            f"The database did not answer within {TIMEOUT:.0f} s. Whether a write was stored is unknown.",
+            f"The database did not respond within {TIMEOUT:.0f} s. Whether a write was stored is unknown.",
             advice="Look at its load with `postil doctor`. Then send the request again; a repeated answer is stored once.",
         ) from error

@@ -63,6 +63,7 @@ def interaction_id_from_path(
     "/runs/{segment}/interactions/{interaction}/resolve",
     response_model=Receipt,
     responses=errors(404, 409, 413, 415),
+    response_description="The receipt of the interaction",
 )
 async def resolve(
     db: Db,

@@ -41,7 +41,7 @@ class JsonText:
 class Run:
     """A run, as lists show it.
 
-    `head` is the run_seq of its last event. The counts `stages`, `annotations` and `pending` stop at `COUNT_CAP`.
+    `head` is the run_seq of its last event. The counts `stages`, `annotations` and `pending` stop at 1,000.
     """
 
     id: str
@@ -62,7 +62,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunDetail(Run):
-    """A run with all its fields. The counts `tool_calls` and `interactions` stop at `COUNT_CAP`."""
+    """A run with all its fields. The counts `tool_calls` and `interactions` stop at 1,000."""
 
     parent_id: str | None
     root_id: str

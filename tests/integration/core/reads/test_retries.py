@@ -46,7 +46,7 @@ async def test_a_read_that_timed_out_is_not_sent_again(
     """A second try of a statement that took too long would add to the load that made it slow."""
     monkeypatch.setattr(database, "TIMEOUT", 1.0)
     async with opened(counted_url) as access:
-        with pytest.raises(Unavailable, match="did not answer within 1 s"):
+        with pytest.raises(Unavailable, match="did not respond within 1 s"):
             await access.fetch(Statement("select nextval('sent'), pg_sleep(60)", {}, len))
     assert times_sent(counted_url) == 1
 

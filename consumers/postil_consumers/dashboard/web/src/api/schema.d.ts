@@ -226,7 +226,7 @@ export interface Resolution {
 /**
  * A run, as lists show it.
  *
- * `head` is the run_seq of its last event. The counts `stages`, `annotations` and `pending` stop at `COUNT_CAP`.
+ * `head` is the run_seq of its last event. The counts `stages`, `annotations` and `pending` stop at 1,000.
  */
 export interface Run {
   /** Id of the run, unique within the tenant */ id: string;
@@ -245,7 +245,7 @@ export interface Run {
   /** When it ended; null until it ends */ ended_at: string | null;
 }
 
-/** A run with all its fields. The counts `tool_calls` and `interactions` stop at `COUNT_CAP`. */
+/** A run with all its fields. The counts `tool_calls` and `interactions` stop at 1,000. */
 export interface RunDetail {
   /** Id of the run, unique within the tenant */ id: string;
   /** Name of the run */ name: string;
