@@ -65,7 +65,7 @@ async function request(url: string, init: RequestInit): Promise<Response> {
     response = await fetch(url, { ...init, signal: AbortSignal.timeout(15_000) });
   } catch {
     reachability.value = "server-away";
-    throw new Failure(0, "The dashboard's server does not answer.", "It is asked again every second.");
+    throw new Failure(0, "The dashboard's server does not respond.", "The page tries again every second.");
   }
   reachability.value = response.status === 503 ? "database-away" : "ok";
   return response;
@@ -76,6 +76,10 @@ async function failureOf(response: Response): Promise<Failure> {
     const body = (await response.json()) as { what: string; advice: string; field: string | null };
     return new Failure(response.status, body.what, body.advice, body.field);
   } catch {
-    return new Failure(response.status, `The server answered ${response.status}.`, "Look at its log.");
+    return new Failure(
+      response.status,
+      `The server responded with status ${response.status}.`,
+      "See its log.",
+    );
   }
 }

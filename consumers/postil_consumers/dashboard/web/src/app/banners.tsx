@@ -3,7 +3,7 @@
 import type { JSX } from "preact";
 import { reachability } from "../api/client";
 import { feedLostAt } from "../feed/feed";
-import { troubles } from "../pipeline/troubles";
+import { troubles } from "../pipeline/store";
 import { view } from "../routing/router";
 import { now } from "../time/clock";
 import { span } from "../time/format";
@@ -15,17 +15,17 @@ export function Banners(): JSX.Element {
   const lines: string[] = [];
   if (reachability.value === "server-away")
     lines.push(
-      "The dashboard’s server does not answer. What you see is what was last known; it is asked again every second.",
+      "The dashboard’s server does not respond. The page shows the last known state and tries again every second.",
     );
   else if (reachability.value === "database-away")
     lines.push(
-      "Postgres does not answer. What you see is what was last known; it is asked again every second.",
+      "Postgres does not respond. The page shows the last known state and tries again every second.",
     );
   else if (lost !== null && now.value - lost > 2000)
     lines.push(
       `The live feed has been disconnected for ${span(now.value - lost)}. It resumes without a gap.`,
     );
-  if (reachability.value === "ok" && view.value.name !== "pipeline") lines.push(...troubles());
+  if (reachability.value === "ok" && view.value.name !== "pipeline") lines.push(...troubles.value);
   return (
     <div class={styles.banners} role="status" aria-live="polite">
       {lines.map((line) => (

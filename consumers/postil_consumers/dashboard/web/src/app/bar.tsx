@@ -7,8 +7,7 @@ import { classes } from "../components/layout/classes";
 import { Dot } from "../components/marks/dot";
 import { Icon } from "../components/marks/icon";
 import { feedState } from "../feed/feed";
-import { pipeline } from "../pipeline/store";
-import { troubles } from "../pipeline/troubles";
+import { pipeline, troubles } from "../pipeline/store";
 import { view } from "../routing/router";
 import { waiting } from "../waiting/store";
 import styles from "./bar.module.css";
@@ -43,8 +42,8 @@ export function Bar(): JSX.Element {
         </a>
         <a href="/pipeline" aria-current={current("pipeline")}>
           Pipeline
-          {troubles().length > 0 && (
-            <span class={classes(styles.badge, styles.bad)} title={troubles().join("\n")}>
+          {troubles.value.length > 0 && (
+            <span class={classes(styles.badge, styles.bad)} title={troubles.value.join("\n")}>
               !
             </span>
           )}

@@ -29,6 +29,7 @@ export class Connection {
     const after = this.#lastId === null ? "" : `?after=${encodeURIComponent(this.#lastId)}`;
     const source = new EventSource(`/api/feed${after}`);
     this.#source = source;
+    this.#watchdog = setTimeout(() => this.#reconnect(), SILENCE_MS);
     const counted = (handle: (event: MessageEvent<string>) => void) => (event: MessageEvent<string>) => {
       if (event.lastEventId) this.#lastId = event.lastEventId;
       this.#restartWatchdog();

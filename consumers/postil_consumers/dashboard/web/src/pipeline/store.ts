@@ -1,12 +1,16 @@
 /** The state of the pipeline. */
 
-import { effect, signal } from "@preact/signals";
+import { computed, effect, signal } from "@preact/signals";
 import { get, reachability } from "../api/client";
 import type { PipelineState } from "../api/types";
 import { view } from "../routing/router";
+import { troublesOf } from "./troubles";
 
 /** The state that was loaded last; null until the first. */
 export const pipeline = signal<PipelineState | null>(null);
+
+/** A sentence for each problem of the pipeline as it is now. */
+export const troubles = computed(() => (pipeline.value ? troublesOf(pipeline.value) : []));
 
 async function refreshPipeline(): Promise<void> {
   try {

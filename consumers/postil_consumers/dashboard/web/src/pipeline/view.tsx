@@ -10,8 +10,7 @@ import { Ago } from "../components/values/time";
 import { feedState } from "../feed/feed";
 import { span } from "../time/format";
 import styles from "./pipeline.module.css";
-import { pipeline } from "./store";
-import { troubles } from "./troubles";
+import { pipeline, troubles } from "./store";
 
 const STATES: Record<string, [words: string, tone: string]> = {
   ok: ["Healthy", "completed"],
@@ -41,7 +40,7 @@ const size = (bytes: number | undefined): string => {
 /** Shows each part between a commit and this page, with its figures. */
 export function PipelineView(): JSX.Element {
   const state = pipeline.value;
-  const wrong = troubles();
+  const wrong = troubles.value;
   return (
     <div class={classes(layout.view, styles.pipeline)}>
       <h1>Pipeline</h1>

@@ -143,6 +143,7 @@ export class RunStore {
         this.run.value.head,
         ...[this.stages, this.annotations, this.events].map((p) => p.value?.head ?? 0),
       );
+      if (event.runseq <= last) continue;
       if (event.trimmed || event.runseq > last + 1) {
         void this.load(); // an event is missing or too large for the feed: load the run
         return;
