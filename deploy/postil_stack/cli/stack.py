@@ -125,6 +125,8 @@ def status(data: DataDir = None, as_json: AsJson = False) -> None:
         raise NotRunning(f"No stack runs in {data_dir}.", advice="Start one with `postil up`.")
     running = is_owned(data_dir)
     components = {name: _component(state.processes[name]) for name in ORDER if name in state.processes}
+    if running and "audit" in components and state.settings.get("audit_dir"):
+        _add_audit_health(components["audit"], Path(str(state.settings["audit_dir"])))
     # A component that the supervisor has not started yet is not ready either.
     healthy = (
         running
@@ -195,6 +197,15 @@ def _component(state: ComponentState) -> dict[str, Any]:
         "restarts": state.restarts,
         "message": state.message,
     }
+
+
+def _add_audit_health(component: dict[str, Any], audit_dir: Path) -> None:
+    """Show the audit log's writer as `failing` if it runs, but cannot write now."""
+    from postil_consumers.audit.status import audit_log
+
+    log = audit_log(audit_dir)
+    if component["status"] == "ready" and log["state"] in {"waiting", "down"}:
+        component["status"], component["message"] = "failing", log["reason"]
 
 
 def _line(label: str, version: str | None, status: str, seconds: float, message: str | None) -> None:

@@ -140,6 +140,23 @@ def test_a_killed_server_is_restarted_and_counted(stack: Stack) -> None:
     assert status["processes"]["kafka"]["pid"] != pid
 
 
+def test_a_damaged_audit_log_is_not_healthy(stack: Stack) -> None:
+    """`postil status` and `postil doctor` report a writer that runs and cannot write; a repair needs no restart."""
+    pid = stack.status()["processes"]["audit"]["pid"]
+    manifest = next((stack.data / "audit").glob("*/manifest.ndjson"))
+    content = manifest.read_bytes()
+    manifest.write_bytes(b"#" + content[1:])
+    os.kill(pid, signal.SIGKILL)
+    status = stack.wait_for(lambda now: now["processes"]["audit"]["status"] == "failing")
+    assert not status["healthy"]
+    assert str(manifest) in status["processes"]["audit"]["message"]
+    doctor = postil("doctor", "--json", "--data", str(stack.data))
+    findings = [finding for finding in json.loads(doctor.stdout) if finding["name"] == "audit log"]
+    assert (doctor.returncode, findings[-1]["verdict"]) == (1, "bad")
+    manifest.write_bytes(content)
+    stack.wait_for(lambda now: now["healthy"])
+
+
 def test_no_data_is_lost_when_every_process_is_killed(stack: Stack) -> None:
     """After kill -9 of every process, the next `postil up` has all rows and all messages."""
     status = stack.status()
