@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator
 
+import pytest
+from confluent_kafka import Consumer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from postil_consumers.dashboard.feed import topic_tail
 from postil_consumers.dashboard.feed.events import MAX_WHOLE, Deduplicator, to_feed_event
 from postil_consumers.dashboard.feed.hub import Hub
 from postil_consumers.dashboard.feed.ring import Ring
+from postil_consumers.dashboard.feed.topic_tail import TopicTail
 
 steps = st.lists(
     st.one_of(
@@ -231,3 +236,29 @@ def test_repeated_events_are_recognized(messages: list[tuple[str, int]]) -> None
         assert event is not None
         assert deduplicator.seen(event) == (number <= last.get(run, 0))
         last[run] = max(number, last.get(run, 0))
+
+
+class FailingTail(TopicTail):
+    """A tail whose attempts to read raise an error that no code expects."""
+
+    def _consumer(self) -> Consumer:
+        if self.status.state == "down":
+            self.retried.set()
+        raise ValueError("no such setting")
+
+    retried = threading.Event()
+
+
+def test_an_unexpected_error_is_reported_and_retried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The feed is down with the reason, and its thread tries again."""
+    monkeypatch.setattr(topic_tail, "RETRY_INTERVAL", 0.01)
+    loop = asyncio.new_event_loop()
+    tail = FailingTail({}, "events", "default", Hub(), loop)
+    tail.start()
+    try:
+        assert tail.retried.wait(10)
+        assert (tail.status.state, tail.status.reason) == ("down", "ValueError: no such setting")
+    finally:
+        tail.stop()
+        tail.join()
+        loop.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -10,10 +11,10 @@ import pytest
 
 from fixtures.audit_logs import VALUES, contents
 from postil.model.envelope import raw_event
-from postil_consumers.audit.log.layout import log_directory
+from postil_consumers.audit.log.layout import log_directory, segment_name
 from postil_consumers.audit.sink import AuditSink
 from postil_consumers.audit.verify.log_check import verify_log
-from postil_consumers.errors import StorageFailed
+from postil_consumers.errors import AuditLogDamaged, StorageFailed
 from postil_consumers.runtime.sink import DeadLetter, Partition, Record, Resume
 
 PARTITION = Partition("events", 0)
@@ -85,6 +86,21 @@ def test_a_wrong_run_index_is_rebuilt(tmp_path: Path, damage: str) -> None:
 
     assert [progress.last(f"default/run-{n}") for n in range(3)] == [9, 8, 8]
     assert progress.event_id("default/run-0", 9) == raw_event(VALUES[24]).event_id
+    sink.shutdown()
+
+
+def test_an_index_cannot_be_rebuilt_without_a_segment(tmp_path: Path) -> None:
+    """Rebuilding the run index from a log that lacks a segment raises `AuditLogDamaged` with the segment's name."""
+    directory = log_directory(tmp_path, "events", 0)
+    sink = AuditSink(tmp_path, segment_records=8)
+    sink.open(PARTITION)
+    deliver_values(sink, 0, 20)
+    sink.close(PARTITION)
+    (directory / "index.sqlite").unlink()
+    (directory / segment_name(8)).unlink()
+
+    with pytest.raises(AuditLogDamaged, match=re.escape(segment_name(8))):
+        sink.open(PARTITION)
     sink.shutdown()
 
 
